@@ -1,0 +1,369 @@
+/* child.c: posix_spawn, two pipes and a pidfd.
+ *
+ * posix_spawn and not fork, because ZeroMQ's context doesn't survive a fork. The pidfd says when the process has ended;
+ * it's reaped only at the very end, because as long as it's a zombie its process group's number can't be given to
+ * somebody else, and so kill(-pid) can't hit a stranger.
+ *
+ *     running --output's end, process's end (any order)--> on_end
+ *        |
+ *        +--time-out, on_output says no--> killed --process's end, or 2 s--> on_end */
+#include "common/child.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_CHUNK 65536      /* a call's worth, so that a chatty child leaves the others their turn */
+#define COMPLAINT_MAX 300
+#define KILL_WAIT_MS 2000
+
+struct line {
+	char text[COMPLAINT_MAX + 1];
+	size_t length;
+};
+
+struct child {
+	struct loop *loop;
+	bool (*on_output)(void *context, const void *data, size_t length);
+	void (*on_end)(void *context, enum child_end end, int code, const char *complaint);
+	void *context;
+
+	pid_t pid;
+	int pidfd;
+	int out_fd;             /* -1: at its end, or not wanted any more */
+	int err_fd;
+	struct watch_handle *pid_watch;
+	struct watch_handle *out_watch;
+	struct watch_handle *err_watch;
+	struct timer timer;     /* the time-out; after a kill, how long to wait for the death */
+
+	bool exited;            /* not reaped yet */
+	bool killed;
+	enum child_end end;     /* when killed */
+	bool in_output;         /* on_output is on the stack */
+	bool abandoned;         /* by that on_output */
+
+	struct line current;    /* of standard error */
+	struct line last;
+};
+
+/* ---- standard error ---- */
+
+static bool is_blank(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+static void end_line(struct child *child)
+{
+	struct line *line = &child->current;
+	while (line->length > 0 && is_blank(line->text[line->length - 1]))
+		line->length--;
+	if (line->length > 0)
+		child->last = *line;
+	line->length = 0;
+}
+
+static void collect_complaint(struct child *child, const char *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (data[i] == '\n')
+			end_line(child);
+		else if (child->current.length < COMPLAINT_MAX)
+			child->current.text[child->current.length++] = data[i];
+	}
+}
+
+static void close_watched(struct child *child, struct watch_handle **watch, int *fd)
+{
+	loop_remove(child->loop, watch);
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+/* False at its end. At most one pipe's worth a call: a child that complains without end doesn't hold us. */
+static bool read_complaint(struct child *child)
+{
+	char data[4096];
+	for (size_t total = 0; total < OUTPUT_CHUNK;) {
+		ssize_t got = read(child->err_fd, data, sizeof(data));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno == EAGAIN;
+		if (got == 0)
+			return false;
+		collect_complaint(child, data, (size_t)got);
+		total += (size_t)got;
+	}
+	return true;
+}
+
+static void on_stderr(void *context, int events)
+{
+	(void)events;
+	struct child *child = context;
+	if (!read_complaint(child))
+		close_watched(child, &child->err_watch, &child->err_fd);
+}
+
+/* ---- the end ---- */
+
+static void release(struct child *child)
+{
+	loop_timer_clear(child->loop, &child->timer);
+	close_watched(child, &child->out_watch, &child->out_fd);
+	close_watched(child, &child->err_watch, &child->err_fd);
+	close_watched(child, &child->pid_watch, &child->pidfd);
+	free(child);
+}
+
+static void finish(struct child *child)
+{
+	/* What waitpid leaves untouched mustn't look like success. */
+	int status = SIGKILL;
+	(void)waitpid(child->pid, &status, WNOHANG);
+	enum child_end end = CHILD_KILLED;
+	int code = WTERMSIG(status);
+	if (child->killed) {
+		end = child->end;
+		code = 0;
+	} else if (WIFEXITED(status)) {
+		end = CHILD_EXITED;
+		code = WEXITSTATUS(status);
+	}
+
+	/* The process may have ended before we heard what it wrote last. Others may hold its end open: no waiting. */
+	if (child->err_fd >= 0)
+		(void)read_complaint(child);
+	end_line(child);
+	char complaint[COMPLAINT_MAX + 1];
+	memcpy(complaint, child->last.text, child->last.length);
+	complaint[child->last.length] = '\0';
+	for (char *nul = complaint; nul < complaint + child->last.length; nul++)
+		if (*nul == '\0')
+			*nul = '?';
+	why_clean(complaint);
+
+	void (*on_end)(void *context, enum child_end end, int code, const char *complaint) = child->on_end;
+	void *owner = child->context;
+	release(child);
+	on_end(owner, end, code, complaint);
+}
+
+static void maybe_finish(struct child *child)
+{
+	if (child->exited && child->out_fd < 0)
+		finish(child);
+}
+
+static void on_timer(void *context);
+
+static void kill_group(struct child *child, enum child_end end)
+{
+	(void)kill(-child->pid, SIGKILL);
+	child->killed = true;
+	child->end = end;
+	close_watched(child, &child->out_watch, &child->out_fd);
+	loop_timer_after(child->loop, &child->timer, KILL_WAIT_MS, on_timer, child);
+	maybe_finish(child);
+}
+
+static void on_timer(void *context)
+{
+	struct child *child = context;
+	if (child->killed)
+		finish(child);
+	else
+		kill_group(child, CHILD_TIMED_OUT);
+}
+
+static void on_exit_heard(void *context, int events)
+{
+	(void)events;
+	struct child *child = context;
+	child->exited = true;
+	loop_remove(child->loop, &child->pid_watch);
+	maybe_finish(child);
+}
+
+static void on_stdout(void *context, int events)
+{
+	(void)events;
+	struct child *child = context;
+	char data[OUTPUT_CHUNK];
+	ssize_t got = read(child->out_fd, data, sizeof(data));
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (got <= 0) {
+		close_watched(child, &child->out_watch, &child->out_fd);
+		maybe_finish(child);
+		return;
+	}
+	child->in_output = true;
+	bool more = child->on_output(child->context, data, (size_t)got);
+	child->in_output = false;
+	if (child->abandoned)
+		release(child);
+	else if (!more)
+		kill_group(child, CHILD_STOPPED);
+}
+
+/* Kills the group and waits, a bounded time, until its leader is gone and reaped. */
+static void kill_and_reap(pid_t pid, int pidfd)
+{
+	(void)kill(-pid, SIGKILL);
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	while (poll(&gone, 1, KILL_WAIT_MS) < 0 && errno == EINTR)
+		;
+	(void)waitpid(pid, NULL, WNOHANG);
+}
+
+void child_abandon(struct child **handle)
+{
+	struct child *child = *handle;
+	if (!child)
+		return;
+	*handle = NULL;
+	kill_and_reap(child->pid, child->pidfd);
+	if (child->in_output)
+		child->abandoned = true;      /* on_stdout is using it */
+	else
+		release(child);
+}
+
+/* ---- the start ---- */
+
+/* Returns 0 or an errno. addclosefrom covers what libraries opened without O_CLOEXEC. */
+static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, int out_fd, int err_fd)
+{
+	sigset_t none, all;
+	sigemptyset(&none);
+	sigfillset(&all);
+	int code = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	if (code == 0)
+		code = posix_spawnattr_setpgroup(attr, 0);
+	if (code == 0)
+		code = posix_spawnattr_setsigmask(attr, &none);
+	if (code == 0)
+		code = posix_spawnattr_setsigdefault(attr, &all);
+	if (code == 0)
+		code = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (code == 0)
+		code = posix_spawn_file_actions_adddup2(actions, out_fd, STDOUT_FILENO);
+	if (code == 0)
+		code = posix_spawn_file_actions_adddup2(actions, err_fd, STDERR_FILENO);
+	if (code == 0)
+		code = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+	return code;
+}
+
+/* posix_spawn's prototype wants char *const *, and changes nothing. */
+static int spawn(const char *const *argv, int out_fd, int err_fd, pid_t *pid)
+{
+	posix_spawnattr_t attr;
+	posix_spawn_file_actions_t actions;
+	if (posix_spawnattr_init(&attr) != 0 || posix_spawn_file_actions_init(&actions) != 0)
+		mem_exhausted();
+	int code = set_up(&attr, &actions, out_fd, err_fd);
+	if (code == 0) {
+		union {
+			const char *const *ours;
+			char *const *theirs;
+		} cast = {.ours = argv};
+		code = posix_spawn(pid, argv[0], &actions, &attr, cast.theirs, environ);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return code;
+}
+
+/* Our ends are nonblocking, the child's aren't: those belong to an unsuspecting program. */
+static int open_pipe(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return errno;
+	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static void close_pair(int ends[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			(void)close(ends[i]);
+}
+
+static enum rc cant_run(struct why *why, const char *path, int code)
+{
+	const char *mend = "";
+	if (code == ENOENT)
+		mend = "; does it exist, and the program that its first line names?";
+	else if (code == ENOEXEC)
+		mend = "; a script needs a first line like #!/bin/sh";
+	else if (code == EACCES)
+		mend = "; it must be executable, and its folders open to us";
+	return why_set(why, RC_IO, "can't run %s: %s%s", path, strerror(code), mend);
+}
+
+static struct child *make(struct loop *loop, const struct child_spec *spec)
+{
+	struct child *child = mem_zalloc(sizeof(*child));
+	child->loop = loop;
+	child->on_output = spec->on_output;
+	child->on_end = spec->on_end;
+	child->context = spec->context;
+	return child;
+}
+
+enum rc child_start(struct loop *loop, const struct child_spec *spec, struct child **out, struct why *why)
+{
+	/* Inherited as ignored, it would make the kernel throw exit statuses away. */
+	(void)signal(SIGCHLD, SIG_DFL);
+
+	int output[2] = {-1, -1}, complaints[2] = {-1, -1};
+	pid_t pid = 0;
+	int pidfd = -1;
+	int code = open_pipe(output);
+	if (code == 0)
+		code = open_pipe(complaints);
+	if (code == 0)
+		code = spawn(spec->argv, output[1], complaints[1], &pid);
+	if (code != 0)
+		goto failed;
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		code = errno;
+		(void)kill(-pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		goto failed;
+	}
+	(void)close(output[1]);
+	(void)close(complaints[1]);
+
+	struct child *child = make(loop, spec);
+	child->pid = pid;
+	child->pidfd = pidfd;
+	child->out_fd = output[0];
+	child->err_fd = complaints[0];
+	child->pid_watch = loop_add_fd(loop, pidfd, LOOP_READ, on_exit_heard, child);
+	child->out_watch = loop_add_fd(loop, output[0], LOOP_READ, on_stdout, child);
+	child->err_watch = loop_add_fd(loop, complaints[0], LOOP_READ, on_stderr, child);
+	loop_timer_after(loop, &child->timer, spec->timeout_ms, on_timer, child);
+	*out = child;
+	return RC_OK;
+
+failed:
+	close_pair(output);
+	close_pair(complaints);
+	return cant_run(why, spec->argv[0], code);
+}

@@ -1,0 +1,27 @@
+/* fpset.h: a set of fingerprints as a sorted array: 16 bytes a record, compared with another in one pass. */
+#ifndef COMMON_FPSET_H
+#define COMMON_FPSET_H
+
+#include "common/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Plain data; zeroed is empty. Between fpset_append and fpset_seal the order is none and duplicates are allowed. */
+struct fpset {
+	struct fingerprint *at;
+	size_t count;
+	size_t capacity;
+};
+
+void fpset_free(struct fpset *set);
+void fpset_append(struct fpset *set, struct fingerprint print);
+void fpset_seal(struct fpset *set);                                         /* sorts (radix), drops duplicates */
+bool fpset_has(const struct fpset *set, const struct fingerprint *print);   /* of a sealed set; binary search */
+
+/* a \ b of two sealed sets, sealed, into *out (which is emptied before). */
+void fpset_minus(const struct fpset *a, const struct fpset *b, struct fpset *out);
+void fpset_union(const struct fpset *a, const struct fpset *b, struct fpset *out);
+void fpset_common(const struct fpset *a, const struct fpset *b, struct fpset *out);
+
+#endif

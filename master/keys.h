@@ -1,0 +1,43 @@
+/* keys.h: from a map's key to the records that it means: folded, qualified, filtered. Pure.
+ *
+ * user@domain and @domain become RCPT records and the domain a DOMAIN record. A bare key is qualified with each of the
+ * source's domains; without any it is skipped. An alias source has only bare keys, and Postfix accepts postmaster,
+ * mailer-daemon and double-bounce in the class that aliases belong to without asking: keys_always adds them. */
+#ifndef MASTER_KEYS_H
+#define MASTER_KEYS_H
+
+#include "common/address.h"
+#include "master/reading.h"
+
+/* What a zone lets through: plain data, strings are folded (address_parse, address_parse_domain) and owned by the
+ * configuration. */
+struct keys_filter {
+	const char *const *domains;      /* empty: all */
+	size_t domain_count;
+	const char *const *exclude;      /* recipients never published */
+	size_t exclude_count;
+	bool smtputf8;
+};
+
+/* How one source's keys are meant. */
+struct keys_rule {
+	const char *const *domains;      /* for bare keys */
+	size_t domain_count;
+	bool aliases;                    /* keys are local parts, '@' included; "@" and YP_* keys of an index are skipped */
+	const struct keys_filter *filter;
+};
+
+/* What became of the keys: for status and check. */
+struct keys_tally {
+	uint64_t keys;           /* seen */
+	uint64_t unqualified;    /* bare, and no domains to qualify with */
+	uint64_t filtered;       /* outside the zone's domains, or excluded */
+};
+
+/* Adds what the key means to the reading. RC_INVALID, RC_LIMIT: the key can't be an address (the caller decides
+ * whether that spoils the reading). */
+enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
+                 struct keys_tally *tally, struct why *why);
+enum rc keys_always(const struct keys_rule *rule, struct reading *reading, struct why *why);
+
+#endif

@@ -1,0 +1,15 @@
+/* limits.h: the bounds that are checked before anything is allocated for what the network says. */
+#ifndef PROTOCOL_LIMITS_H
+#define PROTOCOL_LIMITS_H
+
+#define PROTOCOL_VERSION 1u                    /* the only one so far; HELLO carries a range */
+#define PROTOCOL_PORT 7353
+#define MESSAGE_BYTES_MAX (1024u * 1024u)      /* ZMQ_MAXMSGSIZE: a larger frame closes the connection */
+#define CHUNK_BYTES_MAX (256u * 1024u)         /* data of one CHUNK */
+#define FETCHES_IN_FLIGHT 4u                   /* what a replica asks for before the first chunk has come */
+#define SNAPSHOT_BYTES_MAX (64ull << 30)       /* a whole transfer's stream */
+#define SOFTWARE_MAX 64                        /* the text naming program and version */
+#define REASON_MAX 200                         /* sentences in ACK and ERROR */
+#define IXFR_BURST 16u                         /* changesets sent for one IXFR request; the replica asks again for more */
+
+#endif

@@ -1,0 +1,85 @@
+"""env.py: where things are: the source, the built programs, Postfix, a folder for each test.
+
+A test file is run from the build folder, by `make check` or by hand; RXFER_BUILD names the build folder when the test is
+started elsewhere. Temporary folders are made in $TMPDIR and removed at the end, unless KEEP is set.
+
+Environment: RXFER_BUILD, RXFER_POSTFIX (the folder that get-postfix made), RXFER_TESTS=unit (skip all system tests),
+TMPDIR, KEEP.
+"""
+import os
+import shutil
+import subprocess
+import tempfile
+
+SYSTEM = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCE = os.path.dirname(os.path.dirname(SYSTEM))
+BUILD = os.path.abspath(os.environ.get("RXFER_BUILD") or os.environ.get("top_builddir") or ".")
+PROGRAMS = ("rxfer-master", "rxfer-replica", "rxfer")
+
+
+class Missing(Exception):
+    """Something that the tests need isn't there: a reason to skip."""
+
+
+def program(name):
+    """The path of a program that was built."""
+    path = os.path.join(BUILD, name)
+    if not os.access(path, os.X_OK):
+        raise Missing(f"{path} isn't built: run make there, or set RXFER_BUILD")
+    return path
+
+
+class Where:
+    """What get-postfix found: daemon_directory, command_directory, shlib_directory, meta_directory, library_path, bin,
+    version, types (a list of map types), mail_owner, setgid_group."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as f:
+            for line in f:
+                name, _, value = line.rstrip("\n").partition("=")
+                setattr(self, name, value.split() if name == "types" else value)
+
+
+_where = None
+
+
+def postfix():
+    """The Postfix to use. Without RXFER_POSTFIX only an installed one or one that get-postfix put into the build folder
+    before is taken: a test downloads nothing."""
+    global _where
+    if _where is None:
+        folder = os.path.abspath(os.environ.get("RXFER_POSTFIX") or os.path.join(BUILD, "postfix"))
+        where = os.path.join(folder, "where")
+        if not os.path.exists(where):
+            get = os.path.join(SYSTEM, "get-postfix")
+            if subprocess.run([get, "--installed", os.path.dirname(folder)], check=False).returncode != 0:
+                raise Missing(f"no Postfix installed; to unpack one for the tests:  {get} {BUILD}")
+        _where = Where(where)
+    return _where
+
+
+def need(root=True, use_postfix=True, programs=True):
+    """Raises Missing unless all that is asked for is there."""
+    if os.environ.get("RXFER_TESTS") == "unit":
+        raise Missing("RXFER_TESTS=unit: system tests left out")
+    if root and os.geteuid() != 0:
+        raise Missing("real Postfix daemons need root")
+    if programs:
+        for name in PROGRAMS:
+            program(name)
+    if use_postfix:
+        postfix()
+
+
+def new_folder(name):
+    """A fresh folder that other accounts can pass through, for Postfix's daemons give up root."""
+    path = tempfile.mkdtemp(prefix=f"rxfer-{name}.")
+    os.chmod(path, 0o755)
+    return path
+
+
+def remove_folder(path):
+    if os.environ.get("KEEP"):
+        print(f"kept: {path}", flush=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
