@@ -77,18 +77,21 @@ void buf_put_u64(struct buf *buf, uint64_t value)
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
-	va_list args;
-	va_start(args, format);
-	va_list again;
-	va_copy(again, args);
-	int length = vsnprintf(NULL, 0, format, args);
-	va_end(args);
-	if (length < 0)
-		mem_exhausted();
-	buf_reserve(buf, (size_t)length + 1);      /* vsnprintf writes a NUL behind; it isn't counted */
-	(void)vsnprintf((char *)buf->data + buf->length, (size_t)length + 1, format, again);
-	va_end(again);
-	buf->length += (size_t)length;
+	buf_reserve(buf, FIRST_CAPACITY);      /* enough for most, so that most are formatted once */
+	for (;;) {
+		size_t room = buf->capacity - buf->length;
+		va_list args;
+		va_start(args, format);
+		int length = vsnprintf((char *)buf->data + buf->length, room, format, args);
+		va_end(args);
+		if (length < 0)
+			mem_exhausted();
+		if ((size_t)length < room) {
+			buf->length += (size_t)length;
+			return;
+		}
+		buf_reserve(buf, (size_t)length + 1);      /* with the NUL that vsnprintf writes behind */
+	}
 }
 
 void buf_consume(struct buf *buf, size_t length)

@@ -33,6 +33,7 @@ void changeset_free(struct changeset *changeset);
 struct changeset_draft {
 	struct buf operations;
 	uint32_t count;
+	bool deleting;             /* a deletion is in it: additions must have come before */
 };
 /* False when it would pass a limit: finish this changeset first, then begin another. */
 bool changeset_draft_put(struct changeset_draft *draft, enum change change, const struct record *record);

@@ -13,6 +13,7 @@ import subprocess
 from .wait import wait_for
 
 _reserved = {}
+_groups = set()
 
 
 def free_port():
@@ -58,6 +59,7 @@ def start(command, log_path, env=None, cwd=None):
         process = subprocess.Popen(["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *command],
                                    stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, cwd=cwd,
                                    start_new_session=True)
+    _groups.add(process.pid)
     _tell_warden(f"add {process.pid}")
     process.stdin.write(b"go\n")
     process.stdin.close()
@@ -89,7 +91,14 @@ def kill_group(group, seconds=10):
             os.killpg(group, signal.SIGKILL)
         return False
     wait_for(gone, seconds, f"the end of process group {group}")
+    _groups.discard(group)
     _tell_warden(f"forget {group}")
+
+
+def kill_all():
+    """Ends everything that start() started and nobody ended, without ceremony."""
+    for group in list(_groups):
+        kill_group(group)
 
 
 def exit_text(status):

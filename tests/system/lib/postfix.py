@@ -7,6 +7,9 @@ As many at once as one likes. The machine's own Postfix, its configuration and q
 the instance writes to lies below `folder`. We start master(8) itself, not `postfix start`, whose script checks and mends
 permissions for an installed system; master becomes the leader of a process group, and stop() ends only when the group is
 empty (child.py sees to it should the test itself be killed).
+
+An smtpd that met a table that doesn't exist goes on saying 451 after the table has come, for its next hundred clients:
+reload() mends that, as `postfix reload` does.
 """
 import grp
 import os
