@@ -249,7 +249,8 @@ static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, 
 	sigset_t none, all;
 	sigemptyset(&none);
 	sigfillset(&all);
-	int code = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	const short flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+	int code = posix_spawnattr_setflags(attr, flags);
 	if (code == 0)
 		code = posix_spawnattr_setpgroup(attr, 0);
 	if (code == 0)

@@ -26,7 +26,7 @@ int64_t mono_since(struct mono earlier);                 /* ms from then until n
 /* "2026-11-21T19:47:44Z" */
 void wall_format(struct wall time, char out[CLOCK_TEXT_MAX]);
 
-/* A number of ms as people say it, two units at most, rounded down: "120 ms", "3 s", "3 min 20 s", "5 h 12 min", "9 d". */
+/* A number of ms as people say it, two units at most, rounded down: "120 ms", "3 s", "3 min 20 s", "9 d 3 h". */
 void clock_duration(int64_t ms, char out[CLOCK_TEXT_MAX]);
 
 #endif

@@ -18,7 +18,7 @@ enum conf_flag {
 	CONF_PATH = 4          /* a string: must begin with '/' */
 };
 
-/* Tables end with a zeroed entry. */
+/* Tables end with a zeroed entry. A list has a fallback of one item. Values and titles are never empty strings. */
 struct conf_option {
 	const char *name;
 	enum conf_kind kind;
@@ -37,7 +37,8 @@ enum rc conf_parse(const char *name, const char *text, size_t length, const stru
                    struct conf **out, struct why *why);
 void conf_free(struct conf **conf);
 
-/* Asking for a name that isn't in the table, or of another kind, is an assertion failure. Strings live as long as the tree. */
+/* Asking for a name that isn't in the table, or of another kind, is an assertion failure. Strings live as long as the
+ * tree. */
 const char *conf_string(const struct conf *conf, const char *name);        /* NULL when not set */
 int64_t conf_integer(const struct conf *conf, const char *name);           /* 0 when not set and no fallback */
 bool conf_given(const struct conf *conf, const char *name);                /* written in the file */

@@ -24,7 +24,8 @@ typedef void control_handler(void *context, struct control_request *request);
  * answers there; RC_IO. */
 enum rc control_open(struct loop *loop, const char *path, control_handler *handler, void *context, struct control **out,
                      struct why *why);
-void control_close(struct control **control);      /* removes the socket; pending requests are dropped */
+/* Removes the socket. Pending requests are dropped: they are freed, and must not be answered any more. */
+void control_close(struct control **control);
 
 size_t control_words(const struct control_request *request);
 const char *control_word(const struct control_request *request, size_t index);     /* 0 is the command; NULL beyond */
@@ -38,7 +39,8 @@ void control_stream(struct control_request *request, bool (*more)(void *context,
                     void (*done)(void *context), void *context);
 
 /* The other side, for the rxfer command: asks and appends the body to *out. RC_NOT_FOUND (no socket, nobody there),
- * RC_REFUSED (permission; or the daemon answered "error": the sentence is in why), RC_IO (cut off). timeout_ms without progress: RC_AGAIN. */
+ * RC_REFUSED (permission; or the daemon answered "error": the sentence is in why), RC_IO (cut off), RC_AGAIN
+ * (timeout_ms without progress), RC_INVALID (words that can't be sent), RC_LIMIT (more than 1 GiB). */
 enum rc control_ask(const char *path, const char *const *words, size_t count, int timeout_ms, struct buf *out,
                     struct why *why);
 

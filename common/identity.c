@@ -9,8 +9,9 @@
  *     transport VALUE          32: Curve25519 secret   the same
  *     check VALUE              32                      the same; BLAKE2b-256("rxfer identity 1" seed secret)
  *
- * The public halves aren't stored but computed, so that they can't disagree with the secret ones. The file is made under
- * another name, synced, and linked into place: link(2) is atomic and never overwrites. A reader never sees half of it.
+ * The public halves aren't stored but computed, so that they can't disagree with the secret ones. The file is made
+ * under another name, synced, and linked into place: link(2) is atomic and never overwrites. A reader never sees half
+ * of it.
  *
  * Secrets live in sodium_malloc memory only: guarded, locked, left out of core dumps, wiped when freed. */
 #include "common/identity.h"
@@ -33,6 +34,7 @@
 #define FILE_WORDS "rxfer identity "
 #define FILE_VERSION "1"
 #define FILE_MAGIC FILE_WORDS FILE_VERSION
+#define DAMAGE_MEND "bring it back from a safe copy, or make a new identity"
 #define PUBKEY_PREFIX "rxfer1:"
 #define PUBKEY_CHECK_BYTES 6
 #define PUBKEY_RAW_BYTES (32 + 32 + PUBKEY_CHECK_BYTES)
@@ -123,8 +125,8 @@ static enum rc publish(int fd, const char *tmp, const char *path, const char *te
 	(void)close(fd);
 	if (rc == RC_OK && link(tmp, path) != 0) {
 		if (errno == EEXIST)
-			rc = why_set(why, RC_REFUSED, "%s exists already, and an identity is never overwritten; choose another "
-			             "name, or move it away if no host trusts its key any more", path);
+			rc = why_set(why, RC_REFUSED, "%s exists already, and an identity is never overwritten; choose "
+			             "another name, or move it away if no host trusts its key any more", path);
 		else
 			rc = file_fail(why, "can't make", path);
 	}
@@ -156,7 +158,8 @@ static enum rc read_secret_file(const char *path, char text[FILE_BYTES_MAX + 1],
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
-		return why_set(why, RC_NOT_FOUND, "%s: there is no such identity; make one with: rxfer keygen %s", path, path);
+		return why_set(why, RC_NOT_FOUND, "%s: there is no such identity; make one with: rxfer keygen %s", path,
+		               path);
 	if (fd < 0)
 		return file_fail(why, "can't open the identity", path);
 	enum rc rc = RC_OK;
@@ -166,8 +169,8 @@ static enum rc read_secret_file(const char *path, char text[FILE_BYTES_MAX + 1],
 	else if (!S_ISREG(st.st_mode))
 		rc = why_set(why, RC_REFUSED, "%s: isn't a regular file", path);
 	else if (st.st_mode & 077)
-		rc = why_set(why, RC_REFUSED, "%s: others than its owner have rights to it (mode %04o); do: chmod 600 %s", path,
-		             (unsigned)(st.st_mode & 07777), path);
+		rc = why_set(why, RC_REFUSED, "%s: others than its owner have rights to it (mode %04o); "
+		             "do: chmod 600 %s", path, (unsigned)(st.st_mode & 07777), path);
 	size_t total = 0;
 	while (rc == RC_OK && total <= FILE_BYTES_MAX) {
 		ssize_t got = read(fd, text + total, FILE_BYTES_MAX + 1 - total);
@@ -216,14 +219,15 @@ static enum rc parse_version(const char *path, const char *line, struct why *why
 {
 	const size_t words = strlen(FILE_WORDS);
 	if (strncmp(line, FILE_WORDS, words) != 0)
-		return why_set(why, RC_INVALID, "%s: isn't an rxfer identity: its first line isn't \"" FILE_MAGIC "\"", path);
+		return why_set(why, RC_INVALID, "%s: isn't an rxfer identity: its first line isn't \"" FILE_MAGIC "\"",
+		               path);
 	const char *version = line + words;
 	if (strcmp(version, FILE_VERSION) == 0)
 		return RC_OK;
 	if (*version >= '1' && *version <= '9' && strspn(version, "0123456789") == strlen(version))
-		return why_set(why, RC_UNSUPPORTED, "%s: an identity of version %.10s, made by a newer rxfer; this one knows "
-		               "version " FILE_VERSION, path, version);
-	return why_set(why, RC_INVALID, "%s:1: damaged; bring it back from a safe copy, or make a new identity", path);
+		return why_set(why, RC_UNSUPPORTED, "%s: an identity of version %.10s, made by a newer rxfer; this one "
+		               "knows version " FILE_VERSION, path, version);
+	return why_set(why, RC_INVALID, "%s:1: damaged; " DAMAGE_MEND, path);
 }
 
 /* Takes secrets->text apart, which is changed by it, and fills the other fields. */
@@ -239,13 +243,12 @@ static enum rc parse_text(const char *path, size_t length, struct secrets *secre
 	for (unsigned number = 2; rest; number++) {
 		const char *line = strsep(&rest, "\n");
 		if (*line != '\0' && *line != '#' && !parse_line(line, secrets, &seen))
-			return why_set(why, RC_INVALID, "%s:%u: damaged; bring it back from a safe copy, or make a new identity",
-			               path, number);
+			return why_set(why, RC_INVALID, "%s:%u: damaged; " DAMAGE_MEND, path, number);
 	}
 	uint8_t check[32];
 	file_check(secrets, check);
 	if (binary || seen != 7 || sodium_memcmp(check, secrets->check, sizeof(check)) != 0)
-		return why_set(why, RC_INVALID, "%s: damaged (%s); bring it back from a safe copy, or make a new identity", path,
+		return why_set(why, RC_INVALID, "%s: damaged (%s); " DAMAGE_MEND, path,
 		               binary ? "NUL bytes" : seen != 7 ? "a line is missing" : "its check sum doesn't fit");
 	return RC_OK;
 }
@@ -304,7 +307,8 @@ void pubkey_format(const struct pubkey *key, char out[PUBKEY_TEXT_MAX])
 	uint8_t raw[PUBKEY_RAW_BYTES];
 	pubkey_raw(key, raw);
 	memcpy(out, PUBKEY_PREFIX, strlen(PUBKEY_PREFIX));
-	sodium_bin2base64(out + strlen(PUBKEY_PREFIX), PUBKEY_TEXT_MAX - strlen(PUBKEY_PREFIX), raw, sizeof(raw), BASE64);
+	sodium_bin2base64(out + strlen(PUBKEY_PREFIX), PUBKEY_TEXT_MAX - strlen(PUBKEY_PREFIX), raw, sizeof(raw),
+	                  BASE64);
 }
 
 enum rc pubkey_parse(const char *text, struct pubkey *out, struct why *why)
@@ -317,11 +321,11 @@ enum rc pubkey_parse(const char *text, struct pubkey *out, struct why *why)
 	const char *body = text + prefix;
 	size_t good = strspn(body, alphabet);
 	if (body[good] != '\0')
-		return why_set(why, RC_INVALID, "a public key has letters, digits, '-' and '_' only: character %zu is something "
-		               "else", prefix + good + 1);
+		return why_set(why, RC_INVALID, "a public key has letters, digits, '-' and '_' only: character %zu is "
+		               "something else", prefix + good + 1);
 	if (good != PUBKEY_BASE64_LENGTH)
-		return why_set(why, RC_INVALID, "a public key has %zu characters, this one %zu: some were lost or added",
-		               prefix + PUBKEY_BASE64_LENGTH, prefix + good);
+		return why_set(why, RC_INVALID, "a public key has %zu characters, this one %zu: some were lost or "
+		               "added", prefix + PUBKEY_BASE64_LENGTH, prefix + good);
 
 	uint8_t raw[PUBKEY_RAW_BYTES], expected[PUBKEY_RAW_BYTES];
 	size_t length;

@@ -129,7 +129,7 @@ static enum rc read_header(struct journal *journal, struct why *why)
 	uint8_t bytes[HEADER_BYTES];
 	if (!read_at(journal->fd, bytes, sizeof(bytes), 0)) {
 		if (errno != 0)
-			return why_set(why, RC_IO, "%s: can't be read: %s", journal->path, strerror(errno));
+			return file_fail(why, "can't read", journal->path);
 		return why_set(why, RC_DAMAGED, "%s: shorter than a journal's header", journal->path);
 	}
 	struct cursor in = cursor_over(bytes, sizeof(bytes));
@@ -214,7 +214,7 @@ static enum rc scan(struct journal *journal, struct why *why)
 {
 	struct stat status;
 	if (fstat(journal->fd, &status) != 0)
-		return why_set(why, RC_IO, "%s: %s", journal->path, strerror(errno));
+		return file_fail(why, "can't look at", journal->path);
 	uint64_t size = (uint64_t)status.st_size;
 	struct buf payload = {0};
 	enum entry_state state = ENTRY_VALID;
@@ -244,7 +244,9 @@ enum rc journal_open(const char *path, struct journal **out, struct why *why)
 	journal->fd = open(path, O_RDWR | O_CLOEXEC);
 	enum rc rc;
 	if (journal->fd < 0) {
-		rc = why_set(why, errno == ENOENT ? RC_NOT_FOUND : RC_IO, "%s: %s", path, strerror(errno));
+		bool missing = errno == ENOENT;
+		rc = file_fail(why, "can't open", path);
+		rc = missing ? RC_NOT_FOUND : rc;
 		goto fail;
 	}
 	rc = read_header(journal, why);
@@ -254,11 +256,11 @@ enum rc journal_open(const char *path, struct journal **out, struct why *why)
 	if (rc != RC_OK)
 		goto fail;
 	if (journal->torn_bytes > 0 && ftruncate(journal->fd, (off_t)journal->bytes) != 0) {
-		rc = why_set(why, RC_IO, "%s: the torn end can't be cut off: %s", path, strerror(errno));
+		rc = file_fail(why, "can't cut the torn end off", path);
 		goto fail;
 	}
 	if (fdatasync(journal->fd) != 0) {
-		rc = why_set(why, RC_IO, "%s: can't be synced: %s", path, strerror(errno));
+		rc = file_fail(why, "can't sync", path);
 		goto fail;
 	}
 	*out = journal;
@@ -304,6 +306,11 @@ uint64_t journal_last(const struct journal *journal)
 	return journal->last;
 }
 
+uint64_t journal_last_from(const struct journal *journal)
+{
+	return journal->count > 0 ? journal->places[journal->count - 1].from : journal->last;
+}
+
 uint64_t journal_bytes(const struct journal *journal)
 {
 	return journal->bytes;
@@ -347,14 +354,15 @@ enum rc journal_append(struct journal *journal, uint64_t from, uint64_t to, cons
 	buf_put(&entry, data, length);
 	enum rc rc = RC_OK;
 	if (!write_entry(journal, &entry)) {
-		rc = why_set(why, RC_IO, "%s: can't be written: %s", journal->path, strerror(errno));
+		rc = file_fail(why, "can't write", journal->path);
 		if (ftruncate(journal->fd, (off_t)journal->bytes) != 0) {
 			journal->broken = true;
 			rc = why_prepend(why, RC_DAMAGED, "half an entry can't be taken back");
 		}
 	} else if (fdatasync(journal->fd) != 0) {
 		journal->broken = true;
-		rc = why_set(why, RC_DAMAGED, "%s: can't be synced: %s", journal->path, strerror(errno));
+		(void)file_fail(why, "can't sync", journal->path);
+		rc = RC_DAMAGED;
 	} else {
 		remember(journal, &(struct place){.from = from, .to = to, .offset = journal->bytes, .length = (uint32_t)length});
 	}
@@ -407,7 +415,7 @@ static enum rc copy_range(const struct journal *journal, uint64_t offset, int to
 		uint64_t left = journal->bytes - offset;
 		size_t length = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
 		if (!read_at(journal->fd, chunk, length, offset))
-			rc = why_set(why, RC_IO, "%s: can't be read: %s", journal->path, strerror(errno));
+			rc = file_fail(why, "can't read", journal->path);
 		else
 			rc = file_write_all(to, chunk, length, to_path, why);
 		offset += length;
@@ -426,7 +434,7 @@ static enum rc replace_from(struct journal *journal, size_t keep, struct why *wh
 	enum rc rc;
 	int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		rc = why_set(why, RC_IO, "%s: %s", tmp, strerror(errno));
+		rc = file_fail(why, "can't make", tmp);
 		goto done;
 	}
 	put_header(&header, &journal->epoch, base);

@@ -19,6 +19,7 @@ void journal_close(struct journal **journal);
 const struct epoch *journal_epoch(const struct journal *journal);
 uint64_t journal_first(const struct journal *journal);     /* the oldest serial from which it leads on */
 uint64_t journal_last(const struct journal *journal);      /* the serial it leads to */
+uint64_t journal_last_from(const struct journal *journal); /* where its newest entry leads on from; journal_last when empty */
 uint64_t journal_bytes(const struct journal *journal);     /* size of the file */
 uint64_t journal_torn_bytes(const struct journal *journal);    /* what open cut off at the end */
 

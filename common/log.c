@@ -41,8 +41,8 @@ static bool stderr_is_journal(void)
 
 void log_open(const char *program, bool debug)
 {
-	/* Were standard error closed, the next file to be opened would get its number, and log lines would be written into a
-	 * database. */
+	/* Were standard error closed, the next file to be opened would get its number, and log lines would be written
+	 * into a database. */
 	int fd;
 	do
 		fd = open("/dev/null", O_RDWR);

@@ -103,7 +103,7 @@ void loop_free(struct loop *loop)
 static struct watch_handle *add(struct loop *loop, const struct watch_handle *proto)
 {
 	if (loop->count == loop->capacity) {
-		/* During a turn items and polled are being walked: dispatch reads them anew through loop for each step. */
+		/* Even within a turn: dispatch, which is walking them, takes them from the loop anew for each step. */
 		loop->capacity = loop->capacity ? loop->capacity * 2 : 16;
 		loop->handles = mem_realloc(loop->handles, loop->capacity, sizeof(struct watch_handle *));
 		loop->polled = mem_realloc(loop->polled, loop->capacity, sizeof(struct watch_handle *));
@@ -118,7 +118,8 @@ static struct watch_handle *add(struct loop *loop, const struct watch_handle *pr
 
 struct watch_handle *loop_add_fd(struct loop *loop, int fd, int events, loop_io *callback, void *context)
 {
-	return add(loop, &(struct watch_handle){.fd = fd, .events = events, .callback = callback, .context = context});
+	return add(loop, &(struct watch_handle){.fd = fd, .events = events, .callback = callback,
+	                                        .context = context});
 }
 
 struct watch_handle *loop_add_zmq(struct loop *loop, void *socket, int events, loop_io *callback, void *context)

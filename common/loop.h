@@ -19,8 +19,8 @@ struct loop *loop_new(void);
 /* Frees the handles that are left too; timers are their owners'. Signals stay blocked. Not from within a callback. */
 void loop_free(struct loop *loop);
 
-/* Turns until loop_stop (which may come before, and then ends the next loop_run at once). RC_OK after loop_stop, RC_IO
- * when polling itself failed. */
+/* Turns until loop_stop (which may come before, and then ends the next loop_run at once). RC_OK after loop_stop,
+ * RC_IO when polling itself failed. */
 enum rc loop_run(struct loop *loop, struct why *why);
 /* One turn: waits until something happens or max_wait_ms have gone by (-1: for ever), runs what is due: events, then
  * timers, then deferred calls. A long wait may end early with nothing done. Not from within a callback. For tests. */
@@ -30,16 +30,16 @@ void loop_stop(struct loop *loop);
 typedef void loop_io(void *context, int events);
 typedef void loop_call(void *context);
 
-/* The caller owns fd and socket, and must remove the handle before closing them. loop_remove nulls the handle (a NULL one
- * is a no-op). An error or hang-up calls back with all the events that were asked for, so that the next read or write
- * meets it. With events 0 nothing is watched, errors neither. */
+/* The caller owns fd and socket, and must remove the handle before closing them. loop_remove nulls the handle (a NULL
+ * one is a no-op). An error or hang-up calls back with all the events that were asked for, so that the next read or
+ * write meets it. With events 0 nothing is watched, errors neither. */
 struct watch_handle *loop_add_fd(struct loop *loop, int fd, int events, loop_io *callback, void *context);
 struct watch_handle *loop_add_zmq(struct loop *loop, void *socket, int events, loop_io *callback, void *context);
 void loop_set_events(struct watch_handle *handle, int events);
 void loop_remove(struct loop *loop, struct watch_handle **handle);
 
-/* A timer lives inside its owner's struct: zeroed is idle. Setting it again moves it; it fires once. One that is set for
- * now from within a callback fires in the next turn, so descriptors have their say in between. */
+/* A timer lives inside its owner's struct: zeroed is idle. Setting it again moves it; it fires once. One that is set
+ * for now from within a callback fires in the next turn, so descriptors have their say in between. */
 struct timer {
 	struct mono due;
 	loop_call *callback;
@@ -51,9 +51,9 @@ void loop_timer_set(struct loop *loop, struct timer *timer, struct mono due, loo
 void loop_timer_after(struct loop *loop, struct timer *timer, int64_t ms, loop_call *callback, void *context);
 void loop_timer_clear(struct loop *loop, struct timer *timer);
 
-/* Runs once after all events of this turn: where bursts are coalesced. Setting it twice in a turn runs it once. Deferred
- * by a deferred call, it runs in the next turn. A zeroed timer struct serves as its handle (it can't be a timer at the
- * same time); loop_timer_clear takes it back. */
+/* Runs once after all events of this turn: where bursts are coalesced. Setting it twice in a turn runs it once.
+ * Deferred by a deferred call, it runs in the next turn. A zeroed timer struct serves as its handle (it can't be a
+ * timer at the same time); loop_timer_clear takes it back. */
 void loop_defer(struct loop *loop, struct timer *handle, loop_call *callback, void *context);
 
 /* Takes the signal from the process (blocked, read through a signalfd); the callback runs in the loop.

@@ -34,12 +34,14 @@ void store_discard(struct store **store);
 
 const struct store_meta *store_meta(const struct store *store);
 bool store_was_clean(const struct store *store);       /* closed properly the last time */
+uint64_t store_bytes(const struct store *store);       /* size of the file */
 
 /* `scratch` is emptied and holds what entry points to. RC_NOT_FOUND, RC_DAMAGED, RC_IO. entry may be NULL. */
 enum rc store_get(struct store *store, const struct fingerprint *print, struct buf *scratch, struct store_entry *entry,
                   struct why *why);
 
-/* Puts and removes between begin and commit are all there or none after a kill. On any failure call store_abort. Without store_begin
+/* Put: RC_INVALID when the record is there already. Remove: RC_NOT_FOUND when it isn't.
+ * Puts and removes between begin and commit are all there or none after a kill. On any failure call store_abort. Without store_begin
  * (a new store being filled) they are plain writes. */
 enum rc store_begin(struct store *store, struct why *why);
 enum rc store_put(struct store *store, const struct fingerprint *print, const struct store_entry *entry, struct why *why);

@@ -23,7 +23,9 @@ struct keys_filter {
 struct keys_rule {
 	const char *const *domains;      /* for bare keys */
 	size_t domain_count;
-	bool aliases;                    /* keys are local parts, '@' included; "@" and YP_* keys of an index are skipped */
+	/* Keys are local parts, '@' included (one with an '@' counts for the address that it looks like, too, if that's in
+	 * one of the domains: Postfix finds it so); "@" and YP_* keys of an index are skipped. */
+	bool aliases;
 	const struct keys_filter *filter;
 };
 
@@ -32,10 +34,11 @@ struct keys_tally {
 	uint64_t keys;           /* seen */
 	uint64_t unqualified;    /* bare, and no domains to qualify with */
 	uint64_t filtered;       /* outside the zone's domains, or excluded */
+	uint64_t invalid;        /* no address, and so nothing that Postfix would ever ask for */
 };
 
-/* Adds what the key means to the reading. RC_INVALID, RC_LIMIT: the key can't be an address (the caller decides
- * whether that spoils the reading). */
+/* Adds what the key means to the reading. RC_INVALID: the key can't be an address (counted; the caller decides whether
+ * that spoils the reading). RC_LIMIT: the reading is full. */
 enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
                  struct keys_tally *tally, struct why *why);
 enum rc keys_always(const struct keys_rule *rule, struct reading *reading, struct why *why);

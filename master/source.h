@@ -13,6 +13,7 @@
 
 #include "common/loop.h"
 #include "master/keys.h"
+#include "master/watch.h"
 
 enum source_kind { SOURCE_MAP, SOURCE_ALIASES, SOURCE_COMMAND };
 
@@ -25,6 +26,7 @@ struct source_spec {
 	int64_t timeout_ms;
 	int64_t settle_ms;           /* only for files written in place */
 	struct keys_rule rule;
+	struct watch *watch;         /* the program's (watch.h); NULL: the source makes one of its own */
 };
 
 struct source;
@@ -53,6 +55,7 @@ struct source_status {
 	uint64_t records;            /* RCPT records of the last complete one */
 	struct keys_tally tally;     /* of the last complete one */
 	const char *error;           /* why the newest try failed, or "" */
+	const char *note;            /* what was passed over in the last complete one, or "" */
 };
 struct source_status source_status(const struct source *source);
 const struct source_spec *source_spec(const struct source *source);

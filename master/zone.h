@@ -2,7 +2,10 @@
  *
  * The published set lives in the zonedb. A record is wanted while at least one source has it. Additions go out at
  * once; deletions wait until all sources have been read since the start (one that can't be read may still hold the
- * record), and for the brake. The first serial waits for all sources too. */
+ * record), and for the brake. The first serial waits for all sources too, and for at least one recipient.
+ *
+ * A source that fails after it was read keeps its last good set. It makes the zone's health a warning, and critical when
+ * it has failed for an hour or for three of its intervals, whichever is longer. */
 #ifndef MASTER_ZONE_H
 #define MASTER_ZONE_H
 
@@ -25,9 +28,14 @@ struct zone_events {
 	void (*changeset)(void *context, struct zone *zone, const struct soa *soa, const void *data, size_t length);
 	/* A new dated announcement, or a new epoch, without a changeset. */
 	void (*announcement)(void *context, struct zone *zone, const struct soa *soa);
+	/* Nobody knows what is on disk (a failed fsync, a damaged store): the daemon must end and be started again, so that
+	 * recovery finds out. The zone does nothing more. May be NULL. */
+	void (*fatal)(void *context, struct zone *zone, const char *reason);
 	void *context;
 };
 
+/* Begins to read the sources; events come from the loop, never from within this call. The spec outlives the zone. As
+ * zonedb_open; RC_INVALID for a source that can't be (source_new); RC_UNSUPPORTED. */
 enum rc zone_open(struct loop *loop, const struct zone_spec *spec, const struct identity *identity,
                   const struct zone_events *events, struct zone **out, struct why *why);
 void zone_close(struct zone **zone);
@@ -43,7 +51,8 @@ const struct identity *zone_identity(const struct zone *zone);
 void zone_evidence(struct zone *zone, const struct soa *soa);
 
 void zone_refresh(struct zone *zone);                      /* read all sources now */
-/* Lets the held deletions go; *count: how many. RC_NOT_FOUND when nothing is held; RC_AGAIN while a source hasn't been read. */
+/* Lets the held deletions go; *count: how many. RC_NOT_FOUND when nothing is held; RC_AGAIN while a source hasn't been
+ * read; RC_REFUSED when no recipient would be left; RC_IO, RC_DAMAGED when they couldn't be written. */
 enum rc zone_approve(struct zone *zone, uint64_t *count, struct why *why);
 
 struct zone_status {

@@ -7,6 +7,7 @@
 #define MESSAGE_BYTES_MAX (1024u * 1024u)      /* ZMQ_MAXMSGSIZE: a larger frame closes the connection */
 #define CHUNK_BYTES_MAX (256u * 1024u)         /* data of one CHUNK */
 #define FETCHES_IN_FLIGHT 4u                   /* what a replica asks for before the first chunk has come */
+#define SNAPSHOT_BYTES_MIN 8u                  /* its count alone: an empty zone */
 #define SNAPSHOT_BYTES_MAX (64ull << 30)       /* a whole transfer's stream */
 #define SOFTWARE_MAX 64                        /* the text naming program and version */
 #define REASON_MAX 200                         /* sentences in ACK and ERROR */

@@ -1,7 +1,8 @@
 /* link.h: the transport: one ROUTER at the master, a DEALER at each replica, CURVE and ZAP between them.
  *
  * The daemons' logic knows only these calls; a test or a simulator can stand in their place. Frames that arrive here
- * come from a peer whose key was proved; nothing else about them is known yet. */
+ * come from a peer whose key was proved; nothing else about them is known yet. An end must not be closed from within
+ * one of its own events. */
 #ifndef PROTOCOL_LINK_H
 #define PROTOCOL_LINK_H
 
@@ -43,6 +44,7 @@ enum rc link_server_send(struct link_server *server, const struct link_peer *pee
 struct link_server_counts {
 	uint64_t refused;          /* handshakes of keys that aren't admitted */
 	uint64_t failed;           /* handshakes that broke off: a wrong server key at the other end, or no CURVE at all */
+	uint64_t malformed;        /* messages of several parts, or from a peer that chose its own routing id */
 };
 struct link_server_counts link_server_counts(const struct link_server *server);
 
@@ -60,20 +62,21 @@ enum link_state {
 const char *link_state_name(enum link_state state);    /* "connecting", "connected", "unreachable", "wrong-key", "refused" */
 
 struct link_client_events {
+	/* detail: a sentence for people, a static string; "" when up. */
 	void (*state)(void *context, enum link_state state, const char *detail);
 	void (*message)(void *context, const void *data, size_t length);
 	void *context;
 };
 
-/* Connects and reconnects by itself, with back-off and jitter (100 ms up to 30 s). RC_INVALID for an endpoint that
- * can't be parsed. server_key is the transport half of the master's key. */
+/* Connects and reconnects by itself, with back-off and jitter (100 ms up to 5 s). RC_INVALID for an endpoint that
+ * can't be parsed. server_key is the transport half of the master's key. The identity must outlive the client. */
 enum rc link_client_open(struct loop *loop, const struct identity *identity, const char *endpoint,
                          const uint8_t server_key[32], const struct link_client_events *events,
                          struct link_client **out, struct why *why);
 void link_client_close(struct link_client **client);
 enum link_state link_client_state(const struct link_client *client);
 
-/* RC_AGAIN: not up, or the queue is full. */
+/* Never blocks. RC_AGAIN: not up (any more), or the queue is full. What was sent may still be lost with the connection. */
 enum rc link_client_send(struct link_client *client, const void *data, size_t length);
 
 #endif

@@ -43,16 +43,17 @@ enum message_health { HEALTH_OK = 0, HEALTH_WARNING = 1, HEALTH_CRITICAL = 2 };
 
 /* Plain data. Views (data, contents) point into the frame that was decoded. Fields by type:
  *   HELLO     version_min u8, version_max u8, software text
- *   WELCOME   version u8, software text
- *   REFRESH   zone text, present u8 (0 or 1), and when present: soa
+ *   WELCOME   version u8 (in version_min and version_max), software text
+ *   REFRESH   zone text, present u8 (0 or 1), and when present: soa (of the same zone; any kind: the newest one held),
+ *             and when that isn't plain: content_hash u8[32] (without it nobody could verify it)
  *   IXFR      zone text, epoch_id u8[16], serial u64
  *   AXFR      zone text
  *   FETCH     zone text, epoch_id u8[16], serial u64, offset u64, length u32 (1..CHUNK_BYTES_MAX)
  *   ACK       zone text, epoch_id u8[16], serial u64 (durable), served u64, health u8, reason text
  *   SOA       soa (kind plain)
  *   CHANGES   more u8 (0 or 1), then a changeset as in changeset.h (contents: the view of it)
- *   SNAPSHOT  stream_bytes u64, content_hash u8[32], soa (kind snapshot)
- *   CHUNK     zone text, epoch_id u8[16], serial u64, offset u64, data (the rest, 1..CHUNK_BYTES_MAX)
+ *   SNAPSHOT  stream_bytes u64 (SNAPSHOT_BYTES_MIN..MAX), content_hash u8[32], soa (kind snapshot)
+ *   CHUNK     zone text, epoch_id u8[16], serial u64, offset u64, data (the rest, 1..CHUNK_BYTES_MAX; length is its size)
  *   ERROR     zone text (may be empty), error u8, reason text */
 struct message {
 	enum message_type type;
@@ -60,7 +61,7 @@ struct message {
 	uint8_t version_min, version_max;
 	char software[SOFTWARE_MAX + 1];
 	bool present;
-	struct soa soa;                    /* with content_hash for SNAPSHOT */
+	struct soa soa;                    /* with content_hash for SNAPSHOT and REFRESH; CHANGES: without */
 	uint8_t epoch_id[16];
 	uint64_t serial;
 	uint64_t served;
@@ -77,6 +78,7 @@ struct message {
 
 /* "HELLO" ... */
 const char *message_type_name(enum message_type type);
+const char *message_error_name(enum message_error error);      /* "no-history" ... */
 
 /* Checks everything but signatures; a changeset inside CHANGES is left to changeset_decode. SOA, CHANGES and SNAPSHOT
  * fill zone too. RC_INVALID, RC_LIMIT, RC_UNSUPPORTED (an unknown type). */

@@ -20,7 +20,8 @@
  * goes to the log.
  *
  * Nothing is applied while a snapshot is being fetched: it would be taken back by the snapshot, which is older by then.
- * What is announced meanwhile is asked for after it, with the REFRESH that follows each snapshot.
+ * What is announced meanwhile is asked for after it, with the REFRESH that follows each snapshot. Whoever leaves AXFR keeps
+ * the pieces that have come, so that the same snapshot goes on where it stopped.
  *
  * In WAIT an announcement asks for changesets at once, since they are cheap; a whole transfer waits for the timer, so
  * that one that fails each time doesn't eat the link. In NOTHING nothing has failed, so there it doesn't wait. */
@@ -55,9 +56,9 @@ static struct refresh_step on_link(enum refresh_state state, enum refresh_event 
 	case REFRESH_ON_LINK_DOWN:
 		if (state == REFRESH_DOWN)
 			return stay(state);
-		return step(REFRESH_DOWN, transferring(state) ? REFRESH_DO_PAUSE : REFRESH_DO_STOP, "the connection is gone");
+		return step(REFRESH_DOWN, REFRESH_DO_STOP, "the connection is gone");
 	case REFRESH_ON_LINK_UP:      /* also when nobody had noticed that it was gone */
-		return step(REFRESH_GREETING, transferring(state) ? REFRESH_DO_PAUSE : REFRESH_DO_STOP, "connected");
+		return step(REFRESH_GREETING, REFRESH_DO_STOP, "connected");
 	default:      /* welcome */
 		if (state != REFRESH_GREETING)
 			return stay(state);
@@ -92,8 +93,6 @@ static struct refresh_step on_announcement(enum refresh_state state, enum refres
 	}
 	switch (event) {
 	case REFRESH_ON_SAME:
-		if (state == REFRESH_IXFR)      /* announced before what we have asked for */
-			return stay(state);
 		return step(REFRESH_CURRENT, REFRESH_DO_POLL_LATER, "we have what the master announces");
 	case REFRESH_ON_NEWER:
 		if (state == REFRESH_IXFR)
@@ -310,7 +309,6 @@ const char *refresh_action_name(enum refresh_action action)
 		[REFRESH_DO_AXFR] = "AXFR",
 		[REFRESH_DO_FETCH] = "FETCH",
 		[REFRESH_DO_FETCH_AGAIN] = "FETCH-again",
-		[REFRESH_DO_PAUSE] = "pause",
 		[REFRESH_DO_BACK_OFF] = "back-off",
 	};
 	return names[action];

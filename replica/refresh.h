@@ -56,7 +56,6 @@ enum refresh_action {
 	REFRESH_DO_AXFR,          /* send AXFR; timer: overdue */
 	REFRESH_DO_FETCH,         /* begin or resume fetching; timer: a piece is overdue */
 	REFRESH_DO_FETCH_AGAIN,   /* ask again for the pieces that haven't come */
-	REFRESH_DO_PAUSE,         /* keep what has been fetched for later; clear the timer */
 	REFRESH_DO_BACK_OFF       /* timer: retry seconds, doubled at each failure up to refresh */
 };
 #define REFRESH_ACTIONS (REFRESH_DO_BACK_OFF + 1)
@@ -69,7 +68,7 @@ struct refresh_step {
 
 struct refresh_step refresh_next(enum refresh_state state, enum refresh_event event);
 
-/* "current", "changes wanted" ...: for status, log and tests. */
+/* "current", "axfr-asked" ...: for status, log and tests. */
 const char *refresh_state_name(enum refresh_state state);
 const char *refresh_event_name(enum refresh_event event);
 const char *refresh_action_name(enum refresh_action action);

@@ -18,7 +18,7 @@ ALLOWED = {
 # library header -> the only files that may include it
 OWNERS = {
     r"zmq\.h": {"common/loop.c", "protocol/link_server.c", "protocol/link_client.c", "protocol/link_zap.c",
-                "protocol/link_private.h"},
+                "protocol/link_private.h", "protocol/link_monitor.c"},
     r"sodium\.h": {"common/identity.c", "common/record.c", "protocol/link_zap.c"},
     r"tc\w+\.h": {"common/store.c"},
     r"confuse\.h": {"common/conf.c"},

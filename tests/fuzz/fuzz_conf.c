@@ -1,4 +1,4 @@
-/* Any bytes as a master's configuration: refused with one line that begins with the place, or a tree that can be walked. */
+/* Any bytes as a master's configuration: refused with one line that begins with the place, or a tree to walk. */
 #include "common/conf.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""test_fixture.py: the ground that the system tests stand on: real Postfix instances that answer as a backup MX does, take
-changed tables at once, and leave nothing behind, whatever happens to the test."""
+"""test_fixture.py: the ground that the system tests stand on: real Postfix instances that answer as a backup MX does,
+take changed tables at once, and leave nothing behind, whatever happens to the test."""
 import os
 import signal
 import socket
@@ -101,7 +101,8 @@ class Many(runner.TestCase):
             self.assertEqual(instance.postconf("queue_directory"), instance.queue)
 
     def test_settings_change(self):
-        backup = self.running(Postfix("backup", self.folder, {**BACKUP, "relay_recipient_maps": "inline:{a@example.com=x}"}))
+        backup = self.running(Postfix("backup", self.folder, {
+            **BACKUP, "relay_recipient_maps": "inline:{a@example.com=x}"}))
         self.assertEqual(smtp.code(backup.port, "b@example.com"), 550)
         backup.set(unknown_relay_recipient_reject_code="450")
         wait_for(lambda: smtp.code(backup.port, "b@example.com") == 450, 10, "the new reject code")
@@ -198,7 +199,8 @@ class Daemons(runner.TestCase):
 
     def test_child_left_is_a_failure(self):
         fake = Notify(self.folder, SAY + "import signal, subprocess\nsignal.signal(15, lambda *a: os._exit(0))\n"
-                                         "c = subprocess.Popen(['/bin/sleep', '1000'])\nsay(b'READY=1')\nsignal.pause()")
+                                         "c = subprocess.Popen(['/bin/sleep', '1000'])\nsay(b'READY=1')\n"
+                                         "signal.pause()")
         fake.start()
         group = fake.pid
         with self.assertRaisesRegex(AssertionError, "left 1 child"):

@@ -89,6 +89,7 @@ static void never_reads_beyond(void **state)
 		assert_true(in.failed);
 		assert_int_equal(cursor_left(&in), 0);
 		assert_int_equal(cursor_u8(&in), 0);      /* though there was a byte: failed stays failed */
+		assert_null(cursor_take(&in, 0));
 		assert_false(cursor_done(&in));
 
 		in = cursor_over(data, length);

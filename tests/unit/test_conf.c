@@ -196,7 +196,8 @@ static const struct wrong wrongs[] = {
 	{ ID "\n\nsocketmap {\n}", "m.conf:4: socketmap: the option \"listen\" is missing" },
 	{ "identity = \"id\"", "m.conf:1: \"identity\" must be a whole path, beginning with '/', not \"id\"" },
 	/* numbers */
-	{ ID "zone \"x\" {\n refresh = 4 }", "m.conf:3: zone \"x\": \"refresh\" must be a number from 5 to 86400, not \"4\"" },
+	{ ID "zone \"x\" {\n refresh = 4 }",
+	  "m.conf:3: zone \"x\": \"refresh\" must be a number from 5 to 86400, not \"4\"" },
 	{ ID "zone \"x\" {\n refresh = 86401 }",
 	  "m.conf:3: zone \"x\": \"refresh\" must be a number from 5 to 86400, not \"86401\"" },
 	{ ID "zone \"x\" { refresh = 0x10 }",

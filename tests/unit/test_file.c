@@ -71,6 +71,10 @@ static void reads(void **state)
 	assert_string_equal(buf_text(&buf), "012345");
 	assert_int_equal(file_read(path, 4, &buf, &why), RC_LIMIT);
 	assert_non_null(strstr(why.text, path));
+	static const char much[100000];      /* more than one read's worth, so some of it was taken in before */
+	assert_int_equal(file_replace(in_folder("much"), 0600, much, sizeof(much), &why), RC_OK);
+	assert_int_equal(file_read(in_folder("much"), sizeof(much) - 1, &buf, &why), RC_LIMIT);
+	assert_int_equal(buf.length, 6);
 	assert_int_equal(file_read(in_folder("none"), 4, &buf, &why), RC_NOT_FOUND);
 	assert_non_null(strstr(why.text, in_folder("none")));
 	assert_int_equal(file_read(folder, 4, &buf, &why), RC_IO);

@@ -1,8 +1,8 @@
 """child.py: processes and ports that a test can be sure of: nothing outlives the test, nobody else takes its port.
 
-Each process that start() makes leads a process group. A warden, one small shell for each test program, knows the groups;
-when the test ends without having ended them, even by SIGKILL, the warden's input is at its end, and it kills what is left.
-(A parent-death signal won't do: the kernel forgets it when a process changes its user, as Postfix's master does.)
+Each process that start() makes leads a process group. A warden, one small shell for each test program, knows the
+groups; when the test ends without having ended them, even by SIGKILL, the warden's input is at its end, and it kills
+what is left. (A parent-death signal won't do: the kernel forgets it when a process changes its user, as master does.)
 """
 import contextlib
 import os
@@ -19,8 +19,8 @@ _groups = set()
 def free_port():
     """A port on 127.0.0.1 that is ours until the test ends.
 
-    The socket that found it stays bound, not listening, with SO_REUSEADDR: a server that sets the option too (Postfix and
-    ZeroMQ do) can listen there, again and again; the kernel gives the port to nobody else.
+    The socket that found it stays bound, not listening, with SO_REUSEADDR: a server that sets the option too (Postfix
+    and ZeroMQ do) can listen there, again and again; the kernel gives the port to nobody else.
     """
     s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,9 +52,9 @@ def _tell_warden(line):
 
 
 def start(command, log_path, env=None, cwd=None):
-    """Starts a command with its output appended to log_path, as the leader of a session of its own (Ctrl-C at a terminal
-    reaches the test alone, which then ends its processes in good order). Returns the Popen; its pid is the group's id.
-    The command begins only when the warden knows of it. End it with kill_group."""
+    """Starts a command with its output appended to log_path, as the leader of a session of its own (Ctrl-C at a
+    terminal reaches the test alone, which then ends its processes in good order). Returns the Popen; its pid is the
+    group's id. The command begins only when the warden knows of it. End it with kill_group."""
     with open(log_path, "ab") as log:
         process = subprocess.Popen(["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *command],
                                    stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, cwd=cwd,
@@ -83,7 +83,7 @@ def group_members(group):
 
 
 def kill_group(group, seconds=10):
-    """SIGKILL to every process that is left of a group that we started; returns when none is, and the warden knows it."""
+    """SIGKILL to every process that is left of a group that we started; returns when none is."""
     def gone():
         if not group_members(group):
             return True

@@ -1,7 +1,7 @@
 """env.py: where things are: the source, the built programs, Postfix, a folder for each test.
 
-A test file is run from the build folder, by `make check` or by hand; RXFER_BUILD names the build folder when the test is
-started elsewhere. Temporary folders are made in $TMPDIR and removed at the end, unless KEEP is set.
+A test file is run from the build folder, by `make check` or by hand; RXFER_BUILD names the build folder when the test
+is started elsewhere. Temporary folders are made in $TMPDIR and removed at the end, unless KEEP is set.
 
 Environment: RXFER_BUILD, RXFER_POSTFIX (the folder that get-postfix made), RXFER_TESTS=unit (skip all system tests),
 TMPDIR, KEEP.
@@ -71,15 +71,26 @@ def need(root=True, use_postfix=True, programs=True):
         postfix()
 
 
+_folders = set()
+
+
 def new_folder(name):
     """A fresh folder that other accounts can pass through, for Postfix's daemons give up root."""
     path = tempfile.mkdtemp(prefix=f"rxfer-{name}.")
+    _folders.add(path)
     os.chmod(path, 0o755)
     return path
 
 
 def remove_folder(path):
+    _folders.discard(path)
     if os.environ.get("KEEP"):
         print(f"kept: {path}", flush=True)
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_folders():
+    """All that are left, when a test was interrupted."""
+    for path in list(_folders):
+        remove_folder(path)

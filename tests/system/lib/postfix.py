@@ -3,10 +3,10 @@
     p = Postfix("backup", folder, {"relay_domains": "example.com", "relay_recipient_maps": "hash:/..."})
     p.start(); smtp.verdict(p.port, "alice@example.com"); p.stop()
 
-As many at once as one likes. The machine's own Postfix, its configuration and queue are never touched: every folder that
-the instance writes to lies below `folder`. We start master(8) itself, not `postfix start`, whose script checks and mends
-permissions for an installed system; master becomes the leader of a process group, and stop() ends only when the group is
-empty (child.py sees to it should the test itself be killed).
+As many at once as one likes. The machine's own Postfix, its configuration and queue are never touched: every folder
+that the instance writes to lies below `folder`. We start master(8) itself, not `postfix start`, whose script checks and
+mends permissions for an installed system; master leads a process group, and stop() ends only when the group is empty
+(child.py sees to it should the test itself be killed).
 
 An smtpd that met a table that doesn't exist goes on saying 451 after the table has come, for its next hundred clients:
 reload() mends that, as `postfix reload` does.
@@ -225,8 +225,8 @@ class Postfix:
     def write_map(self, path, entries, kind="hash"):
         """Writes a map file in place, as an editor does, and runs postmap. entries: a dict, or a list of keys.
 
-        A Postfix daemon that has the table open sees a change in place by st_mtime, in whole seconds: two changes within
-        a second look like one to it. So each gets a second of its own.
+        A Postfix daemon that has the table open sees a change in place by st_mtime, in whole seconds: two changes
+        within a second look like one to it. So each gets a second of its own.
         """
         if not isinstance(entries, dict):
             entries = {key: "OK" for key in entries}

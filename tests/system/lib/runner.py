@@ -5,8 +5,8 @@
     if __name__ == "__main__":
         runner.main()
 
-Arguments: names of tests (Class.test_x) to run only these; -l lists them. When a test fails, the ends of all *.log files in
-its folder are printed. A file that takes longer than its limit is ended with a trace of where it stood.
+Arguments: names of tests (Class.test_x) to run only these; -l lists them. When a test fails, the ends of all *.log
+files in its folder are printed. A file that takes longer than its limit is ended with a trace of where it stood.
 """
 import faulthandler
 import os
@@ -95,7 +95,13 @@ def main(root=True, postfix=True, programs=True, limit_seconds=LIMIT_SECONDS):
     faulthandler.dump_traceback_later(limit_seconds, exit=True)
     suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=_Result)
-    result = runner.run(suite)
+    try:
+        result = runner.run(suite)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    finally:
+        child.kill_all()
+        env.remove_folders()
     if not result.wasSuccessful():
         sys.exit(1)
     sys.exit(77 if result.testsRun == len(result.skipped) else 0)

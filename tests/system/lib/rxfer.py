@@ -4,8 +4,8 @@
     m.start()                                     # waits for READY=1, as systemd does
     m.status()["..."]; m.rxfer("refresh", "example"); m.kill(); m.start(); m.stop()
 
-Pair puts both ends together for the usual case. Each daemon has a folder of its own with configuration, identity, state,
-control socket and log.
+Pair puts both ends together for the usual case. Each daemon has a folder of its own with configuration, identity,
+state, control socket and log.
 """
 import contextlib
 import json
@@ -46,7 +46,8 @@ def table_keys(table):
 
 
 class Daemon:
-    """One daemon. Attributes: name, folder, config (path), socket (control socket), identity (path), key (public line)."""
+    """One daemon. Attributes: name, folder, config (path), socket (control socket), identity (path), key (public line).
+    """
 
     program = None       # set by Master and Replica
 
@@ -269,8 +270,9 @@ class Pair:
             have = self.keys(name)
             if have is None:
                 return f"a table {name}\n{self.logs()}"
-            return (f"{len(expected)} keys in {name}: {len(expected - have)} are missing ({sorted(expected - have)[:3]}), "
-                    f"{len(have - expected)} too many ({sorted(have - expected)[:3]})\n{self.logs()}")
+            missing, extra = sorted(expected - have), sorted(have - expected)
+            return (f"{len(expected)} keys in {name}: {len(missing)} are missing ({missing[:3]}), "
+                    f"{len(extra)} too many ({extra[:3]})\n{self.logs()}")
         wait_for(lambda: self.keys(name) == expected, seconds, report)
 
     def logs(self):

@@ -12,8 +12,8 @@ class Deadline(AssertionError):
 def wait_for(predicate, deadline_seconds, what):
     """Asks predicate() every 10 ms until it gives something true, which is returned.
 
-    `what` names the event, as in "the backup takes alice@example.com"; when it is a function, it is asked at the end, so
-    that the message can show the last state.
+    `what` names the event, as in "the backup takes alice@example.com"; when it is a function, it is asked at the end,
+    so that the message can show the last state.
     """
     end = time.monotonic() + deadline_seconds
     while True:

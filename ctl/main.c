@@ -1,0 +1,153 @@
+/* main.c: the command `rxfer`: a table of what it can do, and the command line. */
+#include "config.h"
+
+#include "ctl/check.h"
+#include "ctl/keygen.h"
+#include "ctl/list.h"
+#include "ctl/order.h"
+#include "ctl/status.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum word_need { NO_WORD, MAY_HAVE_WORD, NEEDS_WORD };
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	const char *allowed;           /* short forms of the options that it takes */
+	enum word_need word;
+	int misuse;                    /* exit status after a wrong command line */
+	int (*run)(const struct options *options);
+};
+
+static const struct command commands[] = {
+	{ "status", "[--json | --watch]", "health of the daemons here: zones, replicas, tables", "sjwMR", NO_WORD, 3,
+	  status_main },
+	{ "list", "[ZONE] [--json]", "the records of a zone, sorted", "sjMR", MAY_HAVE_WORD, 2, list_main },
+	{ "refresh", "[ZONE]", "read the sources, or ask the master, now", "sMR", MAY_HAVE_WORD, 2, order_refresh_main },
+	{ "approve", "[ZONE]", "let deletions go that the master holds back", "sM", MAY_HAVE_WORD, 2, order_approve_main },
+	{ "check", "[-c FILE]", "try a configuration, change nothing", "cMR", NO_WORD, 2, check_main },
+	{ "keygen", "FILE", "make an identity, print its public key", "", NEEDS_WORD, 2, keygen_main },
+	{ "key", "FILE", "print the public key of an identity", "", NEEDS_WORD, 2, keygen_key_main },
+};
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "rxfer: valid recipients, from the primary MX to its backups\n\nusage: rxfer COMMAND [options]\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		fprintf(out, "  %-8s %-20s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+	fprintf(out, "\n  -s SOCKET             the daemon's control socket (default: those in %s/rxfer)\n"
+	        "  --master, --replica   which daemon is meant, when both are here\n"
+	        "  --json                for programs\n"
+	        "  --watch               again every second, until Ctrl-C\n"
+	        "  --version, --help\n\nMore in rxfer(1).\n", RUNSTATEDIR);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* Options may stand before and behind the command. `used` collects the short forms. Returns false after a complaint
+ * (getopt's own), or sets *done when help or version was all that was asked for. */
+static bool read_options(int argc, char **argv, struct options *options, char used[16], bool *done)
+{
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' }, { "watch", no_argument, NULL, 'w' },
+		{ "master", no_argument, NULL, 'M' }, { "replica", no_argument, NULL, 'R' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "s:c:h", longs, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			options->socket = optarg;
+			break;
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		case 'w':
+			options->watch = true;
+			break;
+		case 'M':
+			options->master = true;
+			break;
+		case 'R':
+			options->replica = true;
+			break;
+		case 'h':
+			print_help(stdout);
+			*done = true;
+			return true;
+		case 'V':
+			printf("rxfer %s\n", PACKAGE_VERSION);
+			*done = true;
+			return true;
+		default:
+			return false;
+		}
+		if (strchr(used, option) == NULL)
+			used[strlen(used)] = (char)option;
+	}
+	return true;
+}
+
+/* The first thing that is wrong with the command line, or NULL. */
+static const char *find_misuse(const struct command *command, const struct options *options, const char *used,
+                               int words)
+{
+	if (strspn(used, command->allowed) != strlen(used))
+		return "this command doesn't take one of these options";
+	if (command->word == NEEDS_WORD && words == 0)
+		return "which file?";
+	if (words > (command->word == NO_WORD ? 0 : 1))
+		return "too many words";
+	if (options->master && options->replica)
+		return "--master or --replica, not both";
+	if (options->json && options->watch)
+		return "--watch is for eyes: leave --json out";
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	char used[16] = "";
+	bool done = false;
+
+	if (!read_options(argc, argv, &options, used, &done)) {
+		fprintf(stderr, "Try: rxfer --help\n");
+		return 3;
+	}
+	if (done)
+		return fflush(stdout) == 0 ? 0 : 1;
+	if (optind == argc) {
+		print_help(stderr);
+		return 3;
+	}
+	const struct command *command = find(argv[optind]);
+	if (command == NULL) {
+		fprintf(stderr, "rxfer: there is no command \"%s\". Try: rxfer --help\n", argv[optind]);
+		return 3;
+	}
+	int words = argc - optind - 1;
+	const char *misuse = find_misuse(command, &options, used, words);
+	if (misuse != NULL) {
+		fprintf(stderr, "rxfer %s: %s; usage: rxfer %s %s\n", command->name, misuse, command->name, command->arguments);
+		return command->misuse;
+	}
+	options.word = words > 0 ? argv[optind + 1] : NULL;
+	return command->run(&options);
+}

@@ -1,0 +1,205 @@
+/* check.c: see check.h. The sources are read by the very code that the daemon reads them with. */
+#include "master/check.h"
+
+#include "common/identity.h"
+#include "common/mem.h"
+#include "master/merge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DOMAINS_SHOWN 20
+
+struct trial {
+	struct source *source;
+	struct reading *reading;     /* NULL while and when it can't be read */
+	char *error;
+};
+
+static void on_reading(void *context, struct source *source, struct reading **reading)
+{
+	struct trial *trial = context;
+	(void)source;
+	if (trial->reading)
+		return;
+	trial->reading = *reading;
+	*reading = NULL;
+}
+
+static void on_changed(void *context, struct source *source)
+{
+	struct trial *trial = context;
+	const char *error = source_status(source).error;
+	if (!trial->reading && !trial->error && error[0] != '\0')
+		trial->error = mem_strdup(error);
+}
+
+static bool all_done(const struct trial *trials, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!trials[i].reading && !trials[i].error)
+			return false;
+	return true;
+}
+
+static const char *kind_word(enum source_kind kind)
+{
+	return kind == SOURCE_ALIASES ? "aliases " : kind == SOURCE_COMMAND ? "command " : "";
+}
+
+/* Returns the exit status that this source is worth. */
+static int tell_source(const struct source_spec *spec, const struct trial *trial)
+{
+	printf("    source \"%s\" (%s%s): ", spec->name, kind_word(spec->kind), spec->text);
+	if (trial->error) {
+		printf("can't be read: %s\n", trial->error);
+		return 2;
+	}
+	struct source_status status = source_status(trial->source);
+	const struct keys_tally *tally = &status.tally;
+	printf("%" PRIu64 " keys, %" PRIu64 " recipients\n", tally->keys, reading_count(trial->reading, RECORD_RCPT));
+	int worth = 0;
+	if (tally->filtered > 0)
+		printf("        %" PRIu64 " left out by the zone's domains or exclude\n", tally->filtered);
+	if (tally->keys == 0)
+		worth = printf("        warning: it lists nothing\n") > 0;
+	if (tally->unqualified > 0)
+		worth = printf("        warning: %" PRIu64 " keys without '@' are skipped: give the source domains = { ... } to "
+		               "qualify them with\n", tally->unqualified) > 0;
+	if (tally->invalid > 0)
+		worth = printf("        warning: %" PRIu64 " keys are no addresses, and skipped\n", tally->invalid) > 0;
+	if (status.note[0] != '\0')
+		worth = printf("        warning: %s\n", status.note) > 0;
+	return worth;
+}
+
+struct total {
+	uint64_t recipients;
+	uint64_t domains;
+	struct buf shown;
+};
+
+static void count_source(const struct trial *trials, size_t index, const struct merge_sets *before, struct total *total)
+{
+	const struct reading *reading = trials[index].reading;
+	const struct fpset *set = reading_set(reading);
+	for (size_t i = 0; i < set->count; i++) {
+		struct record record;
+		if (merge_wanted(before, &set->at[i]) || !reading_find(reading, &set->at[i], &record))
+			continue;
+		total->recipients += record.type == RECORD_RCPT;
+		if (record.type != RECORD_DOMAIN)
+			continue;
+		total->domains++;
+		if (total->domains <= DOMAINS_SHOWN)
+			buf_printf(&total->shown, "%s%.*s", total->domains > 1 ? ", " : "", (int)record.key_length, record.key);
+	}
+}
+
+/* All sources have been read. */
+static int tell_total(const struct zone_spec *spec, const struct trial *trials)
+{
+	struct total total = {0};
+	const struct fpset **sets = mem_zalloc((spec->source_count + 1) * sizeof *sets);
+	uint64_t keys = 0;
+	for (size_t i = 0; i < spec->source_count; i++) {
+		struct merge_sets before = {sets, i};
+		count_source(trials, i, &before, &total);
+		sets[i] = reading_set(trials[i].reading);
+		keys += source_status(trials[i].source).tally.keys;
+	}
+	int worth = 0;
+	if (keys == 0 || total.recipients == 0) {
+		printf("    error: no recipient is listed, and an empty zone is never published\n");
+		worth = 2;
+	} else {
+		printf("    would be published: %" PRIu64 " recipients in %" PRIu64 " domains: %s%s\n", total.recipients,
+		       total.domains, buf_text(&total.shown), total.domains > DOMAINS_SHOWN ? ", ..." : "");
+	}
+	buf_free(&total.shown);
+	free(sets);
+	return worth;
+}
+
+static int check_zone(struct loop *loop, const struct zone_spec *spec)
+{
+	static const uint8_t key[RECORD_HASH_KEY_BYTES];
+	struct trial *trials = mem_zalloc(spec->source_count * sizeof *trials);
+	struct why why;
+	int worth = 0;
+	bool complete = true;
+
+	printf("zone \"%s\":\n", spec->name);
+	for (size_t i = 0; i < spec->source_count; i++) {
+		const struct source_events events = {on_reading, on_changed, &trials[i]};
+		if (source_new(loop, &spec->sources[i], key, &events, &trials[i].source, &why) != RC_OK)
+			trials[i].error = mem_strdup(why.text);
+	}
+	while (!all_done(trials, spec->source_count)) {
+		if (loop_turn(loop, -1, &why) != RC_OK) {
+			printf("    error: %s\n", why.text);
+			complete = false;
+			worth = 2;
+			break;
+		}
+	}
+	for (size_t i = 0; i < spec->source_count; i++) {
+		if (!trials[i].reading && !trials[i].error)
+			continue;
+		int source_worth = tell_source(&spec->sources[i], &trials[i]);
+		complete = complete && trials[i].reading;
+		worth = source_worth > worth ? source_worth : worth;
+	}
+	int total_worth = 2;
+	if (complete)
+		total_worth = tell_total(spec, trials);
+	else
+		printf("    error: nothing is published before all sources can be read; what was published before stands\n");
+	worth = total_worth > worth ? total_worth : worth;
+	for (size_t i = 0; i < spec->source_count; i++) {
+		source_free(&trials[i].source);
+		reading_free(&trials[i].reading);
+		free(trials[i].error);
+	}
+	free(trials);
+	return worth;
+}
+
+static int check_identity(const struct master_conf *conf)
+{
+	const char *path = master_conf_identity(conf);
+	struct identity *identity = NULL;
+	struct why why;
+	enum rc rc = identity_load(path, &identity, &why);
+	if (rc == RC_OK) {
+		char key[PUBKEY_TEXT_MAX];
+		pubkey_format(identity_public(identity), key);
+		printf("identity: %s\n", key);
+		identity_free(&identity);
+		return 0;
+	}
+	if (rc == RC_NOT_FOUND)
+		printf("warning: there is no identity %s: make it with `rxfer keygen %s`\n", path, path);
+	else
+		printf("warning: identity: %s\n", why.text);
+	return 1;
+}
+
+int check_run(struct loop *loop, const struct master_conf *conf)
+{
+	int worth = check_identity(conf);
+	for (size_t i = 0; i < master_conf_zone_count(conf); i++) {
+		int zone_worth = check_zone(loop, master_conf_zone(conf, i));
+		worth = zone_worth > worth ? zone_worth : worth;
+	}
+	size_t replicas;
+	(void)master_conf_replicas(conf, &replicas);
+	if (replicas == 0) {
+		printf("warning: no replica is configured: nobody may take these zones\n");
+		worth = worth > 1 ? worth : 1;
+	}
+	printf("%s\n", worth == 0 ? "all is well" : worth == 1 ? "there are warnings" : "there are errors");
+	return worth;
+}

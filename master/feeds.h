@@ -1,0 +1,56 @@
+/* feeds.h: the sources of one zone, and the last good set of each. */
+#ifndef MASTER_FEEDS_H
+#define MASTER_FEEDS_H
+
+#include "master/held.h"
+#include "master/merge.h"
+#include "master/zone.h"
+
+struct feeds;
+
+/* A complete reading of the source at `index`. The receiver takes it over, by feeds_keep, feeds_take or reading_free. */
+typedef void feeds_reading(void *context, size_t index, struct reading **reading);
+
+/* The spec outlives the feeds. As source_new. */
+enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_t key[RECORD_HASH_KEY_BYTES],
+                   feeds_reading *on_reading, void *context, struct feeds **out, struct why *why);
+void feeds_close(struct feeds **feeds);
+const struct source *feeds_source(const struct feeds *feeds, size_t index);
+
+/* The name of a source that hasn't been read since the start (or since the key is new), or NULL. */
+const char *feeds_unread(const struct feeds *feeds);
+const char *feeds_unread_but(const struct feeds *feeds, size_t index);
+
+/* ---- Until the first publication readings are kept whole, for their texts ---- */
+void feeds_keep(struct feeds *feeds, size_t index, struct reading **reading);
+/* RCPT records of kept readings, counted in each source; none for a source that lists nothing, though postmaster and
+ * the like are always valid. */
+uint64_t feeds_recipients(const struct feeds *feeds);
+/* Each record of the kept readings once, until something else than RC_OK is returned; returns that. */
+enum rc feeds_each_wanted(struct feeds *feeds, enum rc (*visit)(void *context, const struct record *record, struct why *why),
+                          void *context, struct why *why);
+void feeds_settle(struct feeds *feeds);                    /* of the kept readings only the sets are left */
+
+/* ---- After it ---- */
+void feeds_take(struct feeds *feeds, size_t index, struct reading **reading);
+/* The reading came to nothing: the old set stands, feeds_read_failed reads again. */
+void feeds_read_again(struct feeds *feeds, size_t index);
+bool feeds_again(const struct feeds *feeds);
+void feeds_read_failed(struct feeds *feeds);
+
+void feeds_read_now(struct feeds *feeds);
+void feeds_forget(struct feeds *feeds);                    /* nothing has been read */
+void feeds_rekey(struct feeds *feeds, const uint8_t key[RECORD_HASH_KEY_BYTES]);       /* kept readings stay */
+
+/* The sets as they stand; valid until the next call. With `fresh`, they are taken in its place at `index`. */
+#define FEEDS_NONE SIZE_MAX
+struct merge_sets feeds_sets(struct feeds *feeds, size_t index, const struct fpset *fresh);
+/* Puts the names of the sources that list anything; and whether one that did, says the file, does no more. At `index`
+ * the reading counts that is being delivered. */
+void feeds_names(const struct feeds *feeds, size_t index, struct held_file *out);
+bool feeds_emptied(const struct feeds *feeds, size_t index, const struct held_file *before);
+
+/* The newest try failed; *ms: for how long there has been nothing but failures. */
+bool feeds_failing(const struct feeds *feeds, size_t index, int64_t *ms);
+
+#endif

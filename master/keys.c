@@ -1,0 +1,129 @@
+/* keys.c: what a key of a map means for smtpd, as records.
+ *
+ * smtpd looks an address up as user@domain, then as user when the domain is one for which bare keys hold, then as
+ * @domain. In alias maps too: there a key with an '@' is found both as the address it looks like, and as the local part that
+ * it is (`"x@y"@domain`). */
+#include "master/keys.h"
+
+#include <string.h>
+
+static bool listed(const char *const *list, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
+}
+
+static enum rc add(struct reading *reading, enum record_type type, const char *key, size_t length, struct why *why)
+{
+	struct record record = record_make(type, key, length);
+	return reading_add(reading, &record, why);
+}
+
+static enum rc emit(const struct keys_rule *rule, const struct address *address, struct reading *reading,
+                    struct keys_tally *tally, struct why *why)
+{
+	const struct keys_filter *filter = rule->filter;
+	const char *domain = address_domain(address);
+	bool wanted = filter->domain_count == 0 || listed(filter->domains, filter->domain_count, domain);
+	if (!wanted || listed(filter->exclude, filter->exclude_count, address->text)) {
+		tally->filtered++;
+		return RC_OK;
+	}
+	enum rc rc = add(reading, RECORD_RCPT, address->text, address->length, why);
+	return rc == RC_OK ? add(reading, RECORD_DOMAIN, domain, strlen(domain), why) : rc;
+}
+
+static enum rc emit_bare(const struct keys_rule *rule, const struct address *bare, struct reading *reading,
+                         struct keys_tally *tally, struct why *why)
+{
+	if (rule->domain_count == 0)
+		tally->unqualified++;
+	enum rc rc = RC_OK;
+	for (size_t i = 0; i < rule->domain_count && rc == RC_OK; i++) {
+		struct address full;
+		if (address_qualify(bare, rule->domains[i], &full, NULL) == RC_OK)
+			rc = emit(rule, &full, reading, tally, why);
+		else
+			tally->invalid++;      /* too long in this domain, so nobody can ask for it there */
+	}
+	return rc;
+}
+
+/* A local part that holds an '@', as address_parse understands it: quoted. */
+static enum rc parse_local(const void *key, size_t length, bool smtputf8, struct address *out)
+{
+	char quoted[2 * ADDRESS_MAX + 2];
+	size_t at = 0;
+	const char *text = key;
+	if (length > ADDRESS_MAX)
+		return RC_INVALID;
+	quoted[at++] = '"';
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			quoted[at++] = '\\';
+		quoted[at++] = text[i];
+	}
+	quoted[at++] = '"';
+	return address_parse(quoted, at, smtputf8, out, NULL);
+}
+
+static bool is_mark(const void *key, size_t length)
+{
+	return (length == 1 && memcmp(key, "@", 1) == 0) || (length >= 3 && memcmp(key, "YP_", 3) == 0);
+}
+
+static enum rc add_alias(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
+                         struct keys_tally *tally, struct why *why)
+{
+	struct address address;
+	bool smtputf8 = rule->filter->smtputf8;
+	enum rc parsed = address_parse(key, length, smtputf8, &address, why);
+	if (parsed == RC_OK && address.kind == ADDRESS_BARE)
+		return emit_bare(rule, &address, reading, tally, why);
+	enum rc rc = RC_OK;
+	if (parsed == RC_OK && listed(rule->domains, rule->domain_count, address_domain(&address)))
+		rc = emit(rule, &address, reading, tally, why);
+	if (rc != RC_OK)
+		return rc;
+	if (parse_local(key, length, smtputf8, &address) == RC_OK && address.kind == ADDRESS_BARE)
+		return emit_bare(rule, &address, reading, tally, why);
+	if (parsed != RC_OK) {
+		tally->invalid++;
+		return RC_INVALID;
+	}
+	return RC_OK;
+}
+
+enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
+                 struct keys_tally *tally, struct why *why)
+{
+	if (rule->aliases && is_mark(key, length))
+		return RC_OK;
+	tally->keys++;
+	if (rule->aliases)
+		return add_alias(rule, key, length, reading, tally, why);
+	struct address address;
+	if (address_parse(key, length, rule->filter->smtputf8, &address, why) != RC_OK) {
+		tally->invalid++;
+		return RC_INVALID;
+	}
+	if (address.kind == ADDRESS_BARE)
+		return emit_bare(rule, &address, reading, tally, why);
+	return emit(rule, &address, reading, tally, why);
+}
+
+enum rc keys_always(const struct keys_rule *rule, struct reading *reading, struct why *why)
+{
+	static const char *const names[] = {"postmaster", "mailer-daemon", "double-bounce"};
+	struct keys_tally unseen = {0};
+	enum rc rc = RC_OK;
+	for (size_t i = 0; rule->aliases && i < sizeof(names) / sizeof(names[0]) && rc == RC_OK; i++) {
+		struct address address;
+		rc = address_parse(names[i], strlen(names[i]), rule->filter->smtputf8, &address, why);
+		if (rc == RC_OK)
+			rc = emit_bare(rule, &address, reading, &unseen, why);
+	}
+	return rc;
+}

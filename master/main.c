@@ -1,0 +1,400 @@
+/* main.c: rxfer-master, in the order of its start: options, configuration, limits, lock, identity, loop and signals, zones,
+ * publisher, sockets, ready, run, orderly end.
+ *
+ * Signals are taken before the first ZeroMQ context makes its threads. */
+#include "config.h"
+
+#include "common/control.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/service.h"
+#include "master/check.h"
+#include "master/control_commands.h"
+#include "master/read.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define STATUS_MS 30000
+
+struct master {
+	const char *conf_path;
+	struct master_conf *conf;
+	struct identity *identity;
+	struct loop *loop;
+	struct watch *watch;
+	struct zone **zones;             /* as in the configuration */
+	size_t zone_count;
+	struct publisher *publisher;
+	struct link_server *link;
+	struct control *control;
+	struct status_facts facts;       /* of the present, for control_commands */
+	struct timer status;
+	char told[WHY_MAX];              /* to the service manager */
+	bool failed;
+};
+
+/* ---- Events: from zones to publisher, from publisher to link ---- */
+
+static void on_changeset(void *context, struct zone *zone, const struct soa *soa, const void *data, size_t length)
+{
+	struct master *master = context;
+	publisher_changeset(master->publisher, zone, soa, data, length);
+}
+
+static void on_announcement(void *context, struct zone *zone, const struct soa *soa)
+{
+	struct master *master = context;
+	publisher_announcement(master->publisher, zone, soa);
+}
+
+static void on_fatal(void *context, struct zone *zone, const char *reason)
+{
+	struct master *master = context;
+	log_error("zone \"%s\": %s; ending, so that a restart finds out what is on disk", zone_spec(zone)->name, reason);
+	master->failed = true;
+	loop_stop(master->loop);
+}
+
+static enum rc send_message(void *context, const struct link_peer *peer, const void *data, size_t length)
+{
+	struct master *master = context;
+	return master->link ? link_server_send(master->link, peer, data, length) : RC_NOT_FOUND;
+}
+
+static bool on_admit(void *context, const uint8_t transport_key[32])
+{
+	struct master *master = context;
+	return publisher_admit(master->publisher, transport_key);
+}
+
+static void on_message(void *context, const struct link_peer *peer, const void *data, size_t length)
+{
+	struct master *master = context;
+	publisher_message(master->publisher, peer, data, length);
+}
+
+/* ---- Zones ---- */
+
+static enum rc open_zone(struct master *master, const struct zone_spec *spec, struct zone **out, struct why *why)
+{
+	const struct zone_events events = {
+		.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .context = master,
+	};
+	enum rc rc = zone_open(master->loop, spec, master->identity, &events, out, why);
+	return rc == RC_OK ? rc : why_prepend(why, rc, "zone \"%s\"", spec->name);
+}
+
+static void tell_publisher(struct master *master)
+{
+	size_t count;
+	const struct publisher_replica *replicas = master_conf_replicas(master->conf, &count);
+	publisher_configure(master->publisher, master->zones, master->zone_count, replicas, count);
+	master->facts.zones = master->zones;
+	master->facts.zone_count = master->zone_count;
+}
+
+static enum rc open_zones(struct master *master, struct why *why)
+{
+	size_t count = master_conf_zone_count(master->conf);
+	master->zones = mem_zalloc(count * sizeof *master->zones);
+	for (; master->zone_count < count; master->zone_count++) {
+		enum rc rc = open_zone(master, master_conf_zone(master->conf, master->zone_count),
+		                       &master->zones[master->zone_count], why);
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}
+
+static void close_zones(struct master *master)
+{
+	for (size_t i = 0; i < master->zone_count; i++)
+		zone_close(&master->zones[i]);
+	free(master->zones);
+	master->zones = NULL;
+	master->zone_count = 0;
+}
+
+/* Takes the zone with that spec out of the old ones, if it's there. */
+static struct zone *take_zone(struct master *master, const struct zone_spec *spec)
+{
+	for (size_t i = 0; i < master->zone_count; i++) {
+		struct zone *zone = master->zones[i];
+		if (zone && zone_spec(zone) == spec) {
+			master->zones[i] = NULL;
+			return zone;
+		}
+	}
+	return NULL;
+}
+
+/* ---- SIGHUP ---- */
+
+static enum rc load_other(struct master *master, struct master_conf **out, struct why *why)
+{
+	struct master_conf *conf = NULL;
+	enum rc rc = master_conf_load(master->conf_path, &conf, why);
+	if (rc != RC_OK)
+		return rc;
+	const char *fixed = master_conf_fixed_change(master->conf, conf);
+	if (fixed) {
+		master_conf_free(&conf);
+		return why_set(why, RC_REFUSED, "%s: %s can't be changed while the daemon runs: restart it", master->conf_path, fixed);
+	}
+	*out = conf;
+	return RC_OK;
+}
+
+/* Unchanged zones go on, with the spec they have. The others are closed first, for a folder has one user. */
+static void replace_zones(struct master *master, struct master_conf *conf)
+{
+	struct why why;
+	size_t count = master_conf_zone_count(conf);
+	struct zone **zones = mem_zalloc(count * sizeof *zones);
+	for (size_t i = 0; i < count; i++)
+		zones[i] = take_zone(master, master_conf_zone(conf, i));
+	close_zones(master);
+	master->zones = zones;
+	master->zone_count = count;
+	for (size_t i = 0; i < count; i++) {
+		if (zones[i] || open_zone(master, master_conf_zone(conf, i), &zones[i], &why) == RC_OK)
+			continue;
+		/* The configuration was checked, so it's the disk; a start says the same until it's mended. */
+		log_error("%s; ending", why.text);
+		master->failed = true;
+		loop_stop(master->loop);
+		for (size_t j = i; j < count; j++)
+			zone_close(&zones[j]);
+		master->zone_count = i;
+		break;
+	}
+}
+
+static void on_hangup(void *context)
+{
+	struct master *master = context;
+	struct master_conf *conf = NULL;
+	struct why why;
+	service_reloading();
+	if (load_other(master, &conf, &why) != RC_OK) {
+		log_error("%s; the configuration that was read before stays in force", why.text);
+	} else {
+		master_conf_use_watch(conf, master->watch);
+		master_conf_inherit(conf, master->conf);
+		replace_zones(master, conf);
+		struct master_conf *old = master->conf;
+		master->conf = conf;
+		tell_publisher(master);
+		master_conf_free(&old);
+		log_info("the configuration was read again: %zu zones", master->zone_count);
+	}
+	service_ready(master->told);
+}
+
+static void on_end(void *context)
+{
+	struct master *master = context;
+	service_stopping();
+	loop_stop(master->loop);
+}
+
+/* A line for `systemctl status`, now and then; the log has the events. */
+static void tell_service(void *context)
+{
+	struct master *master = context;
+	char summary[WHY_MAX];
+	(void)status_summary(&master->facts, summary);
+	if (strcmp(summary, master->told) != 0) {
+		memcpy(master->told, summary, sizeof summary);
+		service_status(master->told);
+	}
+	loop_timer_after(master->loop, &master->status, STATUS_MS, tell_service, master);
+}
+
+/* ---- Start and end ---- */
+
+static enum rc open_sockets(struct master *master, struct why *why)
+{
+	size_t count;
+	const char *const *listen = master_conf_listen(master->conf, &count);
+	const struct link_server_events events = {.admit = on_admit, .message = on_message, .context = master};
+	enum rc rc = link_server_open(master->loop, master->identity, listen, count, &events, &master->link, why);
+	if (rc != RC_OK)
+		return rc;
+	master->facts.link = master->link;
+	master->facts.endpoint_count = count;
+	return control_open(master->loop, master_conf_control(master->conf), control_commands_handle, &master->facts,
+	                    &master->control, why);
+}
+
+static enum rc start(struct master *master, struct why *why)
+{
+	enum rc rc = service_lock(master_conf_state(master->conf), why);
+	if (rc != RC_OK)
+		return rc;
+	rc = identity_load(master_conf_identity(master->conf), &master->identity, why);
+	if (rc == RC_NOT_FOUND)
+		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", master_conf_identity(master->conf),
+		               master_conf_identity(master->conf));
+	if (rc != RC_OK)
+		return rc;
+	loop_signal(master->loop, SIGTERM, on_end, master);
+	loop_signal(master->loop, SIGINT, on_end, master);
+	loop_signal(master->loop, SIGHUP, on_hangup, master);
+	if (watch_new(master->loop, &master->watch, why) != RC_OK)
+		log_warn("%s; changes are seen by the poll alone", why->text);
+	master_conf_use_watch(master->conf, master->watch);
+	const struct publisher_send send = {send_message, master};
+	master->publisher = publisher_new(master->loop, master->identity, &send);
+	master->facts.identity = master->identity;
+	master->facts.publisher = master->publisher;
+	rc = open_zones(master, why);
+	if (rc != RC_OK)
+		return rc;
+	tell_publisher(master);
+	return open_sockets(master, why);
+}
+
+static void announce_start(const struct master *master)
+{
+	char key[PUBKEY_TEXT_MAX];
+	struct buf listen = {0};
+	pubkey_format(identity_public(master->identity), key);
+	for (size_t i = 0; i < master->facts.endpoint_count; i++)
+		buf_printf(&listen, " %s", link_server_endpoint(master->link, i));
+	log_info("rxfer-master " PACKAGE_VERSION ", listening at%s, key %s", buf_text(&listen), key);
+	buf_free(&listen);
+}
+
+static void stop(struct master *master)
+{
+	loop_timer_clear(master->loop, &master->status);
+	control_close(&master->control);
+	if (master->link)
+		link_server_close(&master->link);
+	if (master->publisher)
+		publisher_free(&master->publisher);
+	close_zones(master);
+	watch_free(&master->watch);
+	identity_free(&master->identity);
+}
+
+static int serve(struct master *master)
+{
+	struct why why;
+	service_harden();
+	if (start(master, &why) != RC_OK) {
+		log_error("%s", why.text);
+		stop(master);
+		return EXIT_FAILURE;
+	}
+	announce_start(master);
+	tell_service(master);
+	service_ready(master->told);
+	if (loop_run(master->loop, &why) != RC_OK) {
+		log_error("%s", why.text);
+		master->failed = true;
+	}
+	stop(master);
+	log_info("ended");
+	return master->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- Options ---- */
+
+static const char usage[] =
+	"usage: rxfer-master [-c FILE] [-t | --check] [--debug]\n"
+	"  -c FILE      the configuration, default " SYSCONFDIR "/rxfer/master.conf\n"
+	"  -t           check the configuration and stop\n"
+	"  --check      read every source, say what would be published and what can't be read, and stop;\n"
+	"               exit status 0 all is well, 1 warnings, 2 errors\n"
+	"  --read MAP   print the keys of a map, one a line (what the daemon starts to read one)\n"
+	"  --debug      log more\n"
+	"  --version, --help\n";
+
+enum action { SERVE, TEST, CHECK };
+
+struct choice {
+	const char *conf_path;
+	enum action action;
+	bool debug;
+	int status;          /* -1: go on */
+};
+
+static struct choice parse_options(int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256, OPTION_READ, OPTION_DEBUG, OPTION_VERSION, OPTION_HELP };
+	static const struct option long_options[] = {
+		{"check", no_argument, NULL, OPTION_CHECK},     {"read", required_argument, NULL, OPTION_READ},
+		{"debug", no_argument, NULL, OPTION_DEBUG},     {"version", no_argument, NULL, OPTION_VERSION},
+		{"help", no_argument, NULL, OPTION_HELP},       {NULL, 0, NULL, 0},
+	};
+	struct choice choice = {.conf_path = SYSCONFDIR "/rxfer/master.conf", .action = SERVE, .status = -1};
+	for (int option; choice.status < 0 && (option = getopt_long(argc, argv, "c:t", long_options, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			choice.conf_path = optarg;
+			break;
+		case 't':
+			choice.action = TEST;
+			break;
+		case OPTION_CHECK:
+			choice.action = CHECK;
+			break;
+		case OPTION_READ:
+			choice.status = read_main(optarg);
+			break;
+		case OPTION_DEBUG:
+			choice.debug = true;
+			break;
+		case OPTION_VERSION:
+			printf("rxfer-master " PACKAGE_VERSION "\n");
+			choice.status = EXIT_SUCCESS;
+			break;
+		case OPTION_HELP:
+			fputs(usage, stdout);
+			choice.status = EXIT_SUCCESS;
+			break;
+		default:
+			fputs(usage, stderr);
+			choice.status = 2;
+		}
+	}
+	if (choice.status < 0 && optind < argc) {
+		fprintf(stderr, "rxfer-master: \"%s\": there is nothing to say but options\n%s", argv[optind], usage);
+		choice.status = 2;
+	}
+	return choice;
+}
+
+int main(int argc, char **argv)
+{
+	struct choice choice = parse_options(argc, argv);
+	if (choice.status >= 0)
+		return choice.status;
+	log_open("rxfer-master", choice.debug);
+	identity_init();
+	struct master master = {.conf_path = choice.conf_path};
+	struct why why;
+	if (master_conf_load(choice.conf_path, &master.conf, &why) != RC_OK) {
+		fprintf(stderr, "rxfer-master: %s\n", why.text);
+		return choice.action == SERVE ? EXIT_FAILURE : 2;
+	}
+	int status = EXIT_SUCCESS;
+	if (choice.action == TEST) {
+		printf("%s: the configuration is well-formed\n", choice.conf_path);
+	} else {
+		master.loop = loop_new();
+		status = choice.action == CHECK ? check_run(master.loop, master.conf) : serve(&master);
+		loop_free(master.loop);
+	}
+	master_conf_free(&master.conf);
+	return status;
+}

@@ -1,0 +1,21 @@
+/* source_map.h: a map as it's named in a configuration, and the file that this means. */
+#ifndef MASTER_SOURCE_MAP_H
+#define MASTER_SOURCE_MAP_H
+
+#include "common/why.h"
+
+#include <stdbool.h>
+
+struct source_map {
+	char *name;          /* TYPE:PATH, as Postfix's tools take it; a text: its path */
+	char *argument;      /* for --read */
+	char *file;          /* what is read and watched */
+	bool text;           /* not an index: no lock */
+};
+
+/* "hash:/etc/postfix/virtual", "proxy:..." in front of it or not; a bare path is text, in the format of aliases when
+ * `aliases` says so. RC_INVALID: a type that can't be listed or isn't built in, or a path that isn't absolute. */
+enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
+void source_map_free(struct source_map *map);
+
+#endif

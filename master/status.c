@@ -1,0 +1,259 @@
+/* status.c: see status.h.
+ *
+ * A backup that isn't connected is a warning here: its own table stands, but nobody knows how old it is. What a backup
+ * says of its own health counts as it says it. */
+#include "config.h"
+
+#include "master/status.h"
+
+#include "common/mem.h"
+#include "protocol/message.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const health_names[] = {"ok", "warning", "critical"};
+
+static json_t *number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *hex(const void *data, size_t length)
+{
+	char text[2 * 16 + 1];
+	const uint8_t *bytes = data;
+	for (size_t i = 0; i < length && i < 16; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return json_string(text);
+}
+
+static json_t *digest_hex(const struct digest *digest)
+{
+	char text[33];
+	(void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, digest->high, digest->low);
+	return json_string(text);
+}
+
+static json_t *kind_text(const struct source_spec *spec)
+{
+	return json_sprintf("%s%s", spec->kind == SOURCE_ALIASES ? "aliases " : spec->kind == SOURCE_COMMAND ? "command " : "",
+	                    spec->text);
+}
+
+static json_t *source_json(const struct source *source)
+{
+	const struct source_spec *spec = source_spec(source);
+	struct source_status status = source_status(source);
+	const char *state = status.state == SOURCE_FAILED ? "failed" : status.reading ? "reading" :
+	                    status.state == SOURCE_OK ? "ok" : "waiting";
+	json_t *json = json_object();
+	json_object_set_new(json, "name", json_string(spec->name));
+	json_t *kind = kind_text(spec);
+	json_object_set_new(json, "kind", kind ? kind : json_string("(not UTF-8)"));
+	json_object_set_new(json, "state", json_string(state));
+	json_object_set_new(json, "records", number(status.records));
+	json_object_set_new(json, "skipped", number(status.tally.unqualified + status.tally.filtered + status.tally.invalid));
+	json_object_set_new(json, "read", json_integer(status.read.ms));
+	json_object_set_new(json, "error", json_string(status.error));
+	json_object_set_new(json, "note", json_string(status.note));
+	return json;
+}
+
+static json_t *zone_json(struct zone *zone)
+{
+	struct zone_status status;
+	struct soa soa = {.serial = 0};
+	bool published = zone_soa(zone, &soa);
+	zone_status(zone, &status);
+	json_t *json = json_object();
+	json_object_set_new(json, "name", json_string(zone_spec(zone)->name));
+	json_object_set_new(json, "health", json_string(health_names[status.health]));
+	json_object_set_new(json, "reason", json_string(status.reason));
+	json_object_set_new(json, "serial", number(soa.serial));
+	json_object_set_new(json, "epoch", published ? hex(soa.epoch.id, sizeof soa.epoch.id) : json_string(""));
+	json_object_set_new(json, "epoch_began", json_integer(soa.epoch.began.ms));
+	json_object_set_new(json, "records", number(soa.count));
+	json_object_set_new(json, "recipients", number(status.recipients));
+	json_object_set_new(json, "domains", number(status.domains));
+	json_object_set_new(json, "changed", json_integer(status.changed.ms));
+	json_object_set_new(json, "digest", published ? digest_hex(&soa.digest) : json_string(""));
+	json_object_set_new(json, "held_deletions", number(status.held_deletions));
+	json_t *sources = json_array();
+	for (size_t i = 0; i < zone_source_count(zone); i++)
+		json_array_append_new(sources, source_json(zone_source(zone, i)));
+	json_object_set_new(json, "sources", sources);
+	return json;
+}
+
+/* ---- Replicas ---- */
+
+static uint64_t published_serial(const struct status_facts *facts, const char *name)
+{
+	struct soa soa;
+	for (size_t i = 0; i < facts->zone_count; i++)
+		if (strcmp(zone_spec(facts->zones[i])->name, name) == 0 && zone_soa(facts->zones[i], &soa))
+			return soa.serial;
+	return 0;
+}
+
+static int replica_zone_health(const struct publisher_zone_status *status, const char **reason)
+{
+	if (!status->known) {
+		*reason = "it hasn't told yet what it has";
+		return HEALTH_WARNING;
+	}
+	*reason = status->reason ? status->reason : "";
+	return status->health < HEALTH_OK || status->health > HEALTH_CRITICAL ? HEALTH_WARNING : status->health;
+}
+
+static json_t *replica_zone_json(const struct status_facts *facts, const struct publisher_zone_status *status)
+{
+	const char *reason;
+	int health = replica_zone_health(status, &reason);
+	uint64_t published = published_serial(facts, status->zone);
+	uint64_t served = status->known && status->same_epoch ? status->served : 0;
+	json_t *json = json_object();
+	json_object_set_new(json, "name", json_string(status->zone));
+	json_object_set_new(json, "serial", number(status->serial));
+	json_object_set_new(json, "served", number(status->served));
+	json_object_set_new(json, "lag", number(published > served ? published - served : 0));
+	json_object_set_new(json, "health", json_string(health_names[health]));
+	json_object_set_new(json, "reason", json_string(reason));
+	return json;
+}
+
+static json_t *replica_json(const struct status_facts *facts, size_t index)
+{
+	static const char *const states[] = {
+		[REPLICA_NEVER] = "never", [REPLICA_CONNECTED] = "connected", [REPLICA_LOST] = "lost",
+	};
+	struct publisher_replica_status status;
+	char key[PUBKEY_TEXT_MAX];
+	publisher_replica_status(facts->publisher, index, &status);
+	pubkey_format(status.key, key);
+	json_t *json = json_object();
+	json_object_set_new(json, "name", json_string(status.name));
+	json_object_set_new(json, "key", json_string(key));
+	json_object_set_new(json, "state", json_string(states[status.state]));
+	json_object_set_new(json, "software", json_string(status.software));
+	json_object_set_new(json, "last_contact", json_integer(status.last_contact.ms));
+	json_t *zones = json_array();
+	for (size_t i = 0; i < publisher_zone_count(facts->publisher, index); i++) {
+		struct publisher_zone_status zone;
+		publisher_zone_status(facts->publisher, index, i, &zone);
+		json_array_append_new(zones, replica_zone_json(facts, &zone));
+	}
+	json_object_set_new(json, "zones", zones);
+	return json;
+}
+
+/* ---- The whole ---- */
+
+struct worst {
+	int health;
+	char *text;          /* of the first of the worst */
+};
+
+static void consider(struct worst *worst, int health, char *text)
+{
+	if (health > worst->health) {
+		free(worst->text);
+		worst->health = health;
+		worst->text = text;
+	} else {
+		free(text);
+	}
+}
+
+static void consider_replica(const struct status_facts *facts, size_t index, struct worst *worst)
+{
+	struct publisher_replica_status status;
+	publisher_replica_status(facts->publisher, index, &status);
+	if (status.state != REPLICA_CONNECTED) {
+		consider(worst, HEALTH_WARNING, mem_sprintf("replica \"%s\" %s", status.name, status.state == REPLICA_NEVER ?
+		         "hasn't connected since this daemon was started" : "isn't connected any more"));
+		return;
+	}
+	for (size_t i = 0; i < publisher_zone_count(facts->publisher, index); i++) {
+		struct publisher_zone_status zone;
+		const char *reason;
+		publisher_zone_status(facts->publisher, index, i, &zone);
+		int health = replica_zone_health(&zone, &reason);
+		consider(worst, health, mem_sprintf("replica \"%s\": zone \"%s\": %s", status.name, zone.zone, reason));
+	}
+}
+
+int status_summary(const struct status_facts *facts, char out[WHY_MAX])
+{
+	struct worst worst = {HEALTH_OK, NULL};
+	uint64_t recipients = 0;
+	size_t connected = 0;
+	size_t replicas = publisher_replica_count(facts->publisher);
+	for (size_t i = 0; i < facts->zone_count; i++) {
+		struct zone_status status;
+		zone_status(facts->zones[i], &status);
+		recipients += status.recipients;
+		consider(&worst, (int)status.health, mem_sprintf("zone \"%s\": %s", zone_spec(facts->zones[i])->name, status.reason));
+	}
+	for (size_t i = 0; i < replicas; i++) {
+		struct publisher_replica_status status;
+		publisher_replica_status(facts->publisher, i, &status);
+		connected += status.state == REPLICA_CONNECTED;
+		consider_replica(facts, i, &worst);
+	}
+	struct why sentence;
+	if (worst.text)
+		(void)why_set(&sentence, RC_OK, "%s", worst.text);
+	else
+		(void)why_set(&sentence, RC_OK, "%" PRIu64 " recipient%s in %zu zone%s, %zu of %zu replica%s connected", recipients,
+		              recipients == 1 ? "" : "s", facts->zone_count, facts->zone_count == 1 ? "" : "s", connected, replicas,
+		              replicas == 1 ? "" : "s");
+	memcpy(out, sentence.text, WHY_MAX);
+	free(worst.text);
+	return worst.health;
+}
+
+static json_t *listen_json(const struct status_facts *facts)
+{
+	json_t *json = json_array();
+	for (size_t i = 0; i < facts->endpoint_count; i++)
+		json_array_append_new(json, json_string(link_server_endpoint(facts->link, i)));
+	return json;
+}
+
+void status_json(const struct status_facts *facts, struct buf *out)
+{
+	char summary[WHY_MAX];
+	char key[PUBKEY_TEXT_MAX];
+	int health = status_summary(facts, summary);
+	pubkey_format(identity_public(facts->identity), key);
+	json_t *json = json_object();
+	json_object_set_new(json, "program", json_string("rxfer-master"));
+	json_object_set_new(json, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(json, "health", json_string(health_names[health]));
+	json_object_set_new(json, "summary", json_string(summary));
+	json_object_set_new(json, "now", json_integer(clock_wall().ms));
+	json_object_set_new(json, "key", json_string(key));
+	json_object_set_new(json, "listen", listen_json(facts));
+	json_t *zones = json_array();
+	for (size_t i = 0; i < facts->zone_count; i++)
+		json_array_append_new(zones, zone_json(facts->zones[i]));
+	json_object_set_new(json, "zones", zones);
+	json_t *replicas = json_array();
+	for (size_t i = 0; i < publisher_replica_count(facts->publisher); i++)
+		json_array_append_new(replicas, replica_json(facts, i));
+	json_object_set_new(json, "replicas", replicas);
+	struct link_server_counts counts = link_server_counts(facts->link);
+	json_object_set_new(json, "refused", json_pack("{s:o, s:o}", "handshakes", number(counts.refused + counts.failed),
+	                                               "messages", number(publisher_refused(facts->publisher))));
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (!text)
+		mem_exhausted();
+	buf_printf(out, "%s\n", text);
+	free(text);
+}

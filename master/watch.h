@@ -1,0 +1,32 @@
+/* watch.h: told at once when what a path names may have changed, however that came about.
+ *
+ * Seen: rewriting in place, renaming over, deleting and making anew, and the same with any folder or symbolic link on the
+ * way to it. Not seen: changes made on another host of a network file system, writes through another name (a hard link),
+ * folders that we may not read. So a slow poll belongs underneath. One inotify descriptor for all paths. */
+#ifndef MASTER_WATCH_H
+#define MASTER_WATCH_H
+
+#include "common/loop.h"
+#include "common/why.h"
+
+struct watch;
+struct watch_entry;
+
+enum watch_change {
+	WATCH_IN_PLACE = 1,     /* it's being written: wait until that's over */
+	WATCH_GONE = 2,         /* taken away; often the first half of a replacement */
+	WATCH_WHOLE = 3         /* something complete is in its place now: renamed, a link or folder changed, or we can't tell */
+};
+
+/* One call a burst, with the strongest of its changes. It may remove any entry, its own included. */
+typedef void watch_call(void *context, enum watch_change change);
+
+/* RC_IO: there are too many inotify instances. The entries must be removed before the watch is freed. */
+enum rc watch_new(struct loop *loop, struct watch **out, struct why *why);
+void watch_free(struct watch **watch);
+
+/* path is absolute; it and what it leads through needn't exist. */
+struct watch_entry *watch_path(struct watch *watch, const char *path, watch_call *callback, void *context);
+void watch_remove(struct watch_entry **entry);
+
+#endif

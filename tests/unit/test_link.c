@@ -1,0 +1,444 @@
+/* test_link.c: both ends on loopback with real sockets: who comes in, and what each failure is called. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "protocol/link.h"
+#include "protocol/limits.h"
+#include "tests/unit/protocol_fixture.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+#define DEADLINE_MS 20000
+
+static struct identity *master, *replica, *stranger;
+static const struct pubkey *admitted;        /* the server lets this key in; NULL: nobody */
+
+static struct {
+	struct loop *loop;
+	struct link_server *server;
+	char endpoint[256];
+	struct link_client *client;
+	/* what the server got */
+	struct link_peer peer;
+	size_t received;
+	struct buf last;
+	/* what the client got */
+	size_t answers;
+	struct buf answer;
+	unsigned seen;            /* states, a bit each */
+	enum link_state state;
+	char detail[200];
+} fix;
+
+static bool admit(void *context, const uint8_t key[32])
+{
+	(void)context;
+	return admitted && memcmp(admitted->transport, key, 32) == 0;
+}
+
+static void at_server(void *context, const struct link_peer *peer, const void *data, size_t length)
+{
+	(void)context;
+	fix.peer = *peer;
+	fix.received++;
+	buf_clear(&fix.last);
+	buf_put(&fix.last, data, length);
+}
+
+static void at_client(void *context, const void *data, size_t length)
+{
+	(void)context;
+	fix.answers++;
+	buf_clear(&fix.answer);
+	buf_put(&fix.answer, data, length);
+}
+
+static void on_state(void *context, enum link_state state, const char *detail)
+{
+	(void)context;
+	fix.state = state;
+	fix.seen |= 1u << state;
+	(void)snprintf(fix.detail, sizeof(fix.detail), "%s", detail);
+	assert_int_equal(state == LINK_UP, detail[0] == '\0');
+}
+
+static const struct link_server_events server_events = {admit, at_server, NULL};
+static const struct link_client_events client_events = {on_state, at_client, NULL};
+
+static void serve(const char *endpoint)
+{
+	struct why why = {""};
+	if (link_server_open(fix.loop, master, &endpoint, 1, &server_events, &fix.server, &why) != RC_OK)
+		fail_msg("%s", why.text);
+	(void)snprintf(fix.endpoint, sizeof(fix.endpoint), "%s", link_server_endpoint(fix.server, 0));
+}
+
+static void connect_to(const char *endpoint, const struct identity *key_of)
+{
+	struct why why = {""};
+	if (link_client_open(fix.loop, replica, endpoint, identity_public(key_of)->transport, &client_events, &fix.client,
+	                     &why) != RC_OK)
+		fail_msg("%s", why.text);
+	assert_int_equal(link_client_state(fix.client), LINK_CONNECTING);
+	assert_int_equal(link_client_send(fix.client, "x", 1), RC_AGAIN);
+}
+
+/* Turns the loop until the condition holds. */
+#define UNTIL(condition) do { \
+	struct mono until_start = clock_mono(); \
+	while (!(condition)) { \
+		struct why turn_why; \
+		assert_int_equal(loop_turn(fix.loop, 100, &turn_why), RC_OK); \
+		if (mono_since(until_start) > DEADLINE_MS) \
+			fail_msg("never: %s (state %s, %s)", #condition, link_state_name(fix.state), fix.detail); \
+	} \
+} while (0)
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&fix, 0, sizeof(fix));
+	fix.loop = loop_new();
+	admitted = identity_public(replica);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	link_client_close(&fix.client);
+	link_server_close(&fix.server);
+	assert_null(fix.client);
+	assert_null(fix.server);
+	loop_free(fix.loop);
+	buf_free(&fix.last);
+	buf_free(&fix.answer);
+	return 0;
+}
+
+static void messages_go_both_ways(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(link_client_state(fix.client) == LINK_UP);
+	assert_int_equal(fix.seen, 1u << LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "question", 8), RC_OK);
+	UNTIL(fix.received == 1);
+	assert_memory_equal(fix.last.data, "question", 8);
+	/* The key is the proved one. */
+	assert_memory_equal(fix.peer.transport_key, identity_public(replica)->transport, 32);
+
+	uint8_t *large = mem_alloc(MESSAGE_BYTES_MAX);
+	memset(large, 'z', MESSAGE_BYTES_MAX);
+	assert_int_equal(link_server_send(fix.server, &fix.peer, large, MESSAGE_BYTES_MAX), RC_OK);
+	UNTIL(fix.answers == 1);
+	assert_int_equal(fix.answer.length, MESSAGE_BYTES_MAX);
+	free(large);
+
+	struct link_peer nobody = fix.peer;
+	nobody.routing[4] ^= 1;
+	assert_int_equal(link_server_send(fix.server, &nobody, "x", 1), RC_NOT_FOUND);
+	struct link_server_counts counts = link_server_counts(fix.server);
+	assert_int_equal(counts.refused + counts.failed + counts.malformed, 0);
+}
+
+static void a_refused_key_is_told_and_comes_in_once_admitted(void **state)
+{
+	(void)state;
+	admitted = NULL;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_REFUSED && link_server_counts(fix.server).refused >= 2);
+	assert_non_null(strstr(fix.detail, "admit"));
+	assert_int_equal(fix.seen, 1u << LINK_REFUSED);
+	admitted = identity_public(replica);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "q", 1), RC_OK);
+	UNTIL(fix.received == 1);
+}
+
+static void a_wrong_server_key_is_told_at_both_ends(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, stranger);
+	UNTIL(fix.state == LINK_WRONG_KEY && link_server_counts(fix.server).failed >= 2);
+	assert_int_equal(fix.seen, 1u << LINK_WRONG_KEY);
+	assert_int_equal(link_server_counts(fix.server).refused, 0);
+	assert_int_equal(fix.received, 0);
+}
+
+/* A bound port that nobody listens on: connections to it are refused, and no other process gets it meanwhile. */
+static int reserve_port(char endpoint[64], int backlog)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	if (backlog)
+		assert_int_equal(listen(fd, backlog), 0);
+	(void)snprintf(endpoint, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+	return fd;
+}
+
+static void a_dead_port_is_unreachable(void **state)
+{
+	(void)state;
+	char endpoint[64];
+	int fd = reserve_port(endpoint, 0);
+	connect_to(endpoint, master);
+	UNTIL(fix.state == LINK_UNREACHABLE);
+	assert_non_null(strstr(fix.detail, "nobody listens"));
+	assert_int_equal(close(fd), 0);
+	/* And found when it's there. */
+	serve(endpoint);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(fix.seen, 1u << LINK_UNREACHABLE | 1u << LINK_UP);
+}
+
+static void an_unknown_name_is_unreachable(void **state)
+{
+	(void)state;
+	connect_to("tcp://no-such-host.invalid:7353", master);
+	UNTIL(fix.state == LINK_UNREACHABLE);
+	assert_non_null(strstr(fix.detail, "name"));
+}
+
+static void greet(void *context, int events)
+{
+	(void)events;
+	static const char greeting[] = "220 mail.example.org ESMTP: this is no ZeroMQ, and it's longer than a greeting of one\r\n";
+	int connection = accept4(*(int *)context, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(connection >= 0);
+	assert_int_equal(send(connection, greeting, strlen(greeting), MSG_NOSIGNAL), strlen(greeting));
+	assert_int_equal(close(connection), 0);
+}
+
+static void another_service_is_no_master(void **state)
+{
+	(void)state;
+	char endpoint[64];
+	int fd = reserve_port(endpoint, 5);
+	struct watch_handle *handle = loop_add_fd(fix.loop, fd, LOOP_READ, greet, &fd);
+	connect_to(endpoint, master);
+	UNTIL(fix.state == LINK_WRONG_KEY);
+	loop_remove(fix.loop, &handle);
+	assert_int_equal(close(fd), 0);
+	/* ZeroMQ gave up at that; we don't. */
+	serve(endpoint);
+	UNTIL(fix.state == LINK_UP);
+}
+
+static void a_restarted_master_is_found_and_gets_nothing_old(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "a", 1), RC_OK);
+	UNTIL(fix.received == 1);
+	struct link_peer old = fix.peer;
+
+	char endpoint[256];
+	memcpy(endpoint, fix.endpoint, sizeof(endpoint));
+	link_server_close(&fix.server);
+	/* Still up as far as it knows: these are lost with the connection, and mustn't come before the next HELLO. */
+	for (int i = 0; i < 5; i++)
+		(void)link_client_send(fix.client, "old", 3);
+	UNTIL(fix.state == LINK_UNREACHABLE);
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_AGAIN);
+	serve(endpoint);
+	struct mono start = clock_mono();
+	UNTIL(fix.state == LINK_UP);
+	assert_true(mono_since(start) < 2000);
+	assert_int_equal(link_client_send(fix.client, "new", 3), RC_OK);
+	UNTIL(fix.received == 2);
+	assert_memory_equal(fix.last.data, "new", 3);
+	assert_int_equal(link_server_send(fix.server, &old, "x", 1), RC_NOT_FOUND);
+}
+
+static void a_gone_replica_is_not_found(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "a", 1), RC_OK);
+	UNTIL(fix.received == 1);
+	link_client_close(&fix.client);
+	UNTIL(link_server_send(fix.server, &fix.peer, "x", 1) == RC_NOT_FOUND);
+}
+
+/* A peer of our own making that doesn't keep to the rules. */
+static void *raw_peer(void *context, const char *routing_id)
+{
+	void *socket = zmq_socket(context, ZMQ_DEALER);
+	int zero = 0;
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof(zero)), 0);
+	int few = 1;
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_RCVHWM, &few, sizeof(few)), 0);
+	if (routing_id)
+		assert_int_equal(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)), 0);
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, identity_public(master)->transport, 32), 0);
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, identity_public(replica)->transport, 32), 0);
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity_transport_secret(replica), 32), 0);
+	assert_int_equal(zmq_connect(socket, fix.endpoint), 0);
+	return socket;
+}
+
+static void odd_frames_are_counted_and_dropped(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	void *context = zmq_ctx_new();
+	void *socket = raw_peer(context, NULL);
+	for (int part = 0; part < 9; part++)
+		assert_int_equal(zmq_send(socket, "part", 4, part < 8 ? ZMQ_SNDMORE : 0), 4);
+	assert_int_equal(zmq_send(socket, "whole", 5, 0), 5);
+	UNTIL(fix.received == 1);
+	assert_memory_equal(fix.last.data, "whole", 5);
+	assert_int_equal(link_server_counts(fix.server).malformed, 1);
+	assert_int_equal(zmq_close(socket), 0);
+
+	socket = raw_peer(context, "mine");
+	assert_int_equal(zmq_send(socket, "hello", 5, 0), 5);
+	UNTIL(link_server_counts(fix.server).malformed == 2);
+	assert_int_equal(fix.received, 1);
+	assert_int_equal(zmq_close(socket), 0);
+
+	/* No CURVE at all. */
+	socket = zmq_socket(context, ZMQ_DEALER);
+	int zero = 0;
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof(zero)), 0);
+	assert_int_equal(zmq_connect(socket, fix.endpoint), 0);
+	assert_int_equal(zmq_send(socket, "hello", 5, 0), 5);
+	UNTIL(link_server_counts(fix.server).failed >= 1);
+	assert_int_equal(fix.received, 1);
+	assert_int_equal(zmq_close(socket), 0);
+	assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static void a_frame_too_large_ends_the_connection(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	uint8_t *large = mem_zalloc(MESSAGE_BYTES_MAX + 1);
+	assert_int_equal(link_client_send(fix.client, large, MESSAGE_BYTES_MAX + 1), RC_OK);
+	UNTIL(fix.state == LINK_UNREACHABLE);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(fix.received, 0);
+	free(large);
+}
+
+static void a_peer_that_does_not_read_fills_its_queue_only(void **state)
+{
+	(void)state;
+	serve("tcp://127.0.0.1:*");
+	void *context = zmq_ctx_new();
+	void *socket = raw_peer(context, NULL);
+	assert_int_equal(zmq_send(socket, "a", 1, 0), 1);
+	UNTIL(fix.received == 1);
+	struct link_peer slow = fix.peer;
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_OK);
+	UNTIL(fix.received == 2);
+	assert_memory_not_equal(slow.routing, fix.peer.routing, 5);
+
+	uint8_t *large = mem_zalloc(MESSAGE_BYTES_MAX);
+	enum rc rc = RC_OK;
+	int sent;
+	for (sent = 0; rc == RC_OK && sent < 1000; sent++)
+		rc = link_server_send(fix.server, &slow, large, MESSAGE_BYTES_MAX);
+	assert_int_equal(rc, RC_AGAIN);
+	assert_int_equal(link_server_send(fix.server, &fix.peer, "c", 1), RC_OK);
+	UNTIL(fix.answers == 1);
+	free(large);
+	assert_int_equal(zmq_close(socket), 0);
+	assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static void bad_endpoints_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *endpoint;
+		enum rc rc;
+	} cases[] = {
+		{"127.0.0.1:7353", RC_INVALID}, {"tcp://127.0.0.1", RC_INVALID}, {"tcp://127.0.0.1:http", RC_INVALID},
+		{"tcp://192.0.2.1:*", RC_IO}, {"ipc:///tmp/x", RC_INVALID}, {"", RC_INVALID},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct why why = {""};
+		const char *endpoint = cases[i].endpoint;
+		enum rc rc = link_server_open(fix.loop, master, &endpoint, 1, &server_events, &fix.server, &why);
+		assert_true(rc == RC_INVALID || rc == cases[i].rc);
+		assert_null(fix.server);
+		if (!strstr(why.text, endpoint))
+			fail_msg("\"%s\" doesn't name %s", why.text, endpoint);
+	}
+	struct why why = {""};
+	assert_int_equal(link_client_open(fix.loop, replica, "tcp://host", identity_public(master)->transport,
+	                                  &client_events, &fix.client, &why), RC_INVALID);
+	assert_null(fix.client);
+	assert_non_null(strstr(why.text, "tcp://host"));
+
+	serve("tcp://127.0.0.1:*");
+	const char *taken = fix.endpoint;
+	struct link_server *second = NULL;
+	assert_int_equal(link_server_open(fix.loop, master, &taken, 1, &server_events, &second, &why), RC_IO);
+	assert_null(second);
+	assert_non_null(strstr(why.text, "in use"));
+}
+
+static void states_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(link_state_name(LINK_CONNECTING), "connecting");
+	assert_string_equal(link_state_name(LINK_UP), "connected");
+	assert_string_equal(link_state_name(LINK_UNREACHABLE), "unreachable");
+	assert_string_equal(link_state_name(LINK_WRONG_KEY), "wrong-key");
+	assert_string_equal(link_state_name(LINK_REFUSED), "refused");
+	assert_string_equal(link_state_name((enum link_state)9), "?");
+}
+
+int main(void)
+{
+	identity_init();
+	master = fixture_identity(1);
+	replica = fixture_identity(2);
+	stranger = fixture_identity(3);
+#define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		LINK_TEST(messages_go_both_ways),
+		LINK_TEST(a_refused_key_is_told_and_comes_in_once_admitted),
+		LINK_TEST(a_wrong_server_key_is_told_at_both_ends),
+		LINK_TEST(a_dead_port_is_unreachable),
+		LINK_TEST(an_unknown_name_is_unreachable),
+		LINK_TEST(another_service_is_no_master),
+		LINK_TEST(a_restarted_master_is_found_and_gets_nothing_old),
+		LINK_TEST(a_gone_replica_is_not_found),
+		LINK_TEST(odd_frames_are_counted_and_dropped),
+		LINK_TEST(a_frame_too_large_ends_the_connection),
+		LINK_TEST(a_peer_that_does_not_read_fills_its_queue_only),
+		LINK_TEST(bad_endpoints_are_named),
+		LINK_TEST(states_have_names),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	identity_free(&master);
+	identity_free(&replica);
+	identity_free(&stranger);
+	return failed;
+}
