@@ -1,13 +1,13 @@
 /* address.c: keys of Postfix maps in the form in which a backup's smtpd looks them up.
  *
  * Where each rule is from:
- * - Folding: Postfix's casefold(): pure ASCII, or smtputf8_enable off, means ASCII lower case and other bytes left alone;
- *   else ICU's full case folding in locale en_US with default options. No NFC, no conversion from or to xn--.
+ * - Folding: Postfix's casefold(): pure ASCII, or smtputf8_enable off, means ASCII lower case and other bytes left
+ *   alone; else ICU's full case folding in locale en_US with default options. No NFC, no conversion from or to xn--.
  * - Not UTF-8: with SMTPUTF8 Postfix's dictionaries neither store nor find such a key; without it bytes are bytes.
- * - Quoting: Postfix's quote_822_local(): the local part is what stands before the last '@'; unless it is a dot-string it goes
- *   into double quotes, with a backslash before '"' and '\'. Bytes beyond ASCII need no quotes.
- * - A key that is quoted already stays as it is: smtpd asks for the quoted form only where quotes are needed, so a key with
- *   needless quotes matches nothing on the primary, and shall match nothing on the backup. */
+ * - Quoting: Postfix's quote_822_local(): the local part is what stands before the last '@'; unless it is a
+ *   dot-string it goes into double quotes, with a backslash before '"' and '\'. Bytes beyond ASCII need no quotes.
+ * - A key that is quoted already stays as it is: smtpd asks for the quoted form only where quotes are needed, so a
+ *   key with needless quotes matches nothing on the primary, and shall match nothing on the backup. */
 #include "common/address.h"
 
 #include <unicode/ucasemap.h>
@@ -123,8 +123,8 @@ static enum rc check_domain(const char *domain, size_t length, struct why *why)
 }
 
 /* Puts local@domain together, the local part quoted unless it needn't be or is so already. */
-static enum rc join(const char *local, size_t local_length, const char *domain, size_t domain_length, struct address *out,
-                    struct why *why)
+static enum rc join(const char *local, size_t local_length, const char *domain, size_t domain_length,
+                    struct address *out, struct why *why)
 {
 	struct address address = {.kind = local_length == 0 ? ADDRESS_CATCHALL : ADDRESS_FULL};
 	size_t length = 0;

@@ -89,7 +89,8 @@ bool changeset_draft_put(struct changeset_draft *draft, enum change change, cons
 	return true;
 }
 
-void changeset_draft_finish(struct changeset_draft *draft, struct soa *soa, const struct identity *signer, struct buf *out)
+void changeset_draft_finish(struct changeset_draft *draft, struct soa *soa, const struct identity *signer,
+                            struct buf *out)
 {
 	struct buf contents = {0};
 	buf_put_u32(&contents, draft->count);

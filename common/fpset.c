@@ -1,7 +1,7 @@
 /* fpset.c: sets of fingerprints as sorted arrays.
  *
- * Fingerprints are hashes, so nearly all differ in their upper half: that half is sorted by radix in six passes of 11
- * bits (a million in about 40 ms), and the rare runs that are equal there are put right by comparison. */
+ * Fingerprints are hashes, so nearly all differ in their first 33 bits: by these they are sorted by radix, in three
+ * passes of 11 bits, and the rare runs that are equal there are put right by comparison. */
 #include "common/fpset.h"
 
 #include "common/mem.h"
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define DIGIT_BITS 11
-#define DIGITS 6
+#define DIGITS 3
+#define SORTED_SHIFT (64 - DIGIT_BITS * DIGITS)      /* `high` without it is what the passes sort by */
 #define BINS (1u << DIGIT_BITS)
 #define SMALL 512      /* below this the histograms cost more than comparing does */
 
@@ -42,10 +43,10 @@ static int compare(const void *a, const void *b)
 
 static unsigned digit(uint64_t value, int index)
 {
-	return (unsigned)(value >> (index * DIGIT_BITS)) & (BINS - 1);
+	return (unsigned)(value >> (SORTED_SHIFT + index * DIGIT_BITS)) & (BINS - 1);
 }
 
-/* Sorts by `high` alone. Each pass moves everything to the other array, in the order of one digit. */
+/* Sorts by the first bits of `high`. Each pass moves everything to the other array, in the order of one digit. */
 static void sort_high(struct fpset *set)
 {
 	size_t (*bins)[BINS] = mem_zalloc(sizeof(*bins) * DIGITS);
@@ -78,7 +79,7 @@ static void sort_ties(struct fpset *set)
 {
 	for (size_t i = 0; i < set->count;) {
 		size_t end = i + 1;
-		while (end < set->count && set->at[end].high == set->at[i].high)
+		while (end < set->count && set->at[end].high >> SORTED_SHIFT == set->at[i].high >> SORTED_SHIFT)
 			end++;
 		if (end - i > 1)
 			qsort(set->at + i, end - i, sizeof(*set->at), compare);

@@ -14,15 +14,15 @@
  *        20  u8[16]  check: the beginning of BLAKE2b-256 of epoch id, length, from, to, payload
  *        36  L       payload: a changeset (changeset.h)
  *
- * Torn writes. The header is written by temporary file and rename: one that isn't right is damage. An entry is one write
- * and one sync, so a crash can leave at most one incomplete entry, at the end. At open an entry that is cut short or fails
- * its check is therefore torn if no valid entry follows it, and damage if one does; to find out, every later place in
- * the file is tried, because the broken bytes may be the entry's own length. The epoch id in the check keeps blocks that the
- * disk had before from being taken for entries.
+ * Torn writes. The header is written by temporary file and rename: one that isn't right is damage. An entry is one
+ * write and one sync, so a crash can leave at most one incomplete entry, at the end. At open an entry that is cut
+ * short or fails its check is therefore torn if no valid entry follows it, and damage if one does; to find out,
+ * every later place in the file is tried, because the broken bytes may be the entry's own length. The epoch id in
+ * the check keeps blocks that the disk had before from being taken for entries.
  *
- * Kill points. Before the write: nothing happened. Between write and sync: the entry may be there at the next open, and
- * then counts; open syncs before it tells anybody, so that no serial is given out that a power cut can still take back.
- * While the file is replaced (trim): the old or the new file, both right. */
+ * Kill points. Before the write: nothing happened. Between write and sync: the entry may be there at the next open,
+ * and then counts; open syncs before it tells anybody, so that no serial is given out that a power cut can still
+ * take back. While the file is replaced (trim): the old or the new file, both right. */
 #include "common/journal.h"
 
 #include "common/file.h"
@@ -181,8 +181,8 @@ static enum entry_state read_entry(struct journal *journal, uint64_t offset, boo
 	return ENTRY_VALID;
 }
 
-/* Looks for a valid entry at any byte behind `offset`. The plausibility of length and serials spares nearly all of the
- * hashing: eight bytes of `from` and of `to` must lie within 2^32 of where the journal stands. */
+/* Looks for a valid entry at any byte behind `offset`. The plausibility of length and serials spares nearly all of
+ * the hashing: eight bytes of `from` and of `to` must lie within 2^32 of where the journal stands. */
 static enum entry_state find_later(struct journal *journal, uint64_t offset, uint64_t size, struct buf *payload)
 {
 	enum entry_state state = ENTRY_BAD;
@@ -270,7 +270,8 @@ fail:
 	return rc;
 }
 
-enum rc journal_create(const char *path, const struct epoch *epoch, uint64_t serial, struct journal **out, struct why *why)
+enum rc journal_create(const char *path, const struct epoch *epoch, uint64_t serial, struct journal **out,
+                       struct why *why)
 {
 	struct buf header = {0};
 	put_header(&header, epoch, serial);
@@ -364,7 +365,7 @@ enum rc journal_append(struct journal *journal, uint64_t from, uint64_t to, cons
 		(void)file_fail(why, "can't sync", journal->path);
 		rc = RC_DAMAGED;
 	} else {
-		remember(journal, &(struct place){.from = from, .to = to, .offset = journal->bytes, .length = (uint32_t)length});
+		remember(journal, &(struct place){from, to, journal->bytes, (uint32_t)length});
 	}
 	buf_free(&entry);
 	return rc;

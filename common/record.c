@@ -1,7 +1,7 @@
 /* record.c: encoding, fingerprint and digest of records.
  *
- * A fingerprint is the 16 bytes that SipHash-2-4 with 128 bits of output gives, read as two big-endian numbers, the first
- * eight bytes being `high`: written out big-endian they are the hash's own bytes again. A digest is the sum of
+ * A fingerprint is the 16 bytes that SipHash-2-4 with 128 bits of output gives, read as two big-endian numbers, the
+ * first eight bytes being `high`: written out big-endian they are the hash's own bytes again. A digest is the sum of
  * fingerprints modulo 2^128, so that adding and taking away a record cost the same whatever the size of the set. */
 #include "common/record.h"
 

@@ -1,7 +1,7 @@
 /* soa.c: announcements: encoding, checks, signature. The byte table is in soa.h.
  *
- * The bytes before the signature are made in one place (put_signed_part), for sending, signing and verifying alike: what
- * is verified is what was decoded, written out again, so no two encodings of one announcement can be told apart. */
+ * The bytes before the signature are made in one place (put_signed_part), for sending, signing and verifying alike:
+ * what is verified is what was decoded, written out again, so that there are no two encodings of one announcement. */
 #include "common/soa.h"
 
 #include <inttypes.h>

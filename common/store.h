@@ -26,7 +26,8 @@ struct store_entry {
 /* RC_NOT_FOUND, RC_DAMAGED, RC_UNSUPPORTED, RC_IO, RC_AGAIN (another process has it open). */
 enum rc store_open(const char *path, struct store **out, struct why *why);
 /* Makes an empty one at path (removing what is there), laid out for about `expected` records. */
-enum rc store_create(const char *path, const struct epoch *epoch, uint64_t expected, struct store **out, struct why *why);
+enum rc store_create(const char *path, const struct epoch *epoch, uint64_t expected, struct store **out,
+                     struct why *why);
 /* Syncs, and marks it clean when nothing failed. Nulls the handle. */
 enum rc store_close(struct store **store, struct why *why);
 /* Closes without the clean mark: for a store that is to be thrown away. */
@@ -41,10 +42,11 @@ enum rc store_get(struct store *store, const struct fingerprint *print, struct b
                   struct why *why);
 
 /* Put: RC_INVALID when the record is there already. Remove: RC_NOT_FOUND when it isn't.
- * Puts and removes between begin and commit are all there or none after a kill. On any failure call store_abort. Without store_begin
- * (a new store being filled) they are plain writes. */
+ * Puts and removes between begin and commit are all there or none after a kill. On any failure call store_abort.
+ * Without store_begin (a new store being filled) they are plain writes. */
 enum rc store_begin(struct store *store, struct why *why);
-enum rc store_put(struct store *store, const struct fingerprint *print, const struct store_entry *entry, struct why *why);
+enum rc store_put(struct store *store, const struct fingerprint *print, const struct store_entry *entry,
+                  struct why *why);
 enum rc store_remove(struct store *store, const struct fingerprint *print, struct why *why);
 enum rc store_commit(struct store *store, const struct store_meta *meta, struct why *why);
 void store_abort(struct store *store);
@@ -52,8 +54,8 @@ void store_abort(struct store *store);
 /* Everything written so far survives a power cut after this. */
 enum rc store_sync(struct store *store, struct why *why);
 
-/* Calls back for each record in no particular order until false is returned. RC_DAMAGED when an entry can't be read. The store must not
- * change meanwhile. */
+/* Calls back for each record in no particular order until false is returned. RC_DAMAGED when an entry can't be
+ * read. The store must not change meanwhile. */
 typedef bool store_visit(void *context, const struct fingerprint *print, const struct store_entry *entry);
 enum rc store_walk(struct store *store, store_visit *visit, void *context, struct why *why);
 

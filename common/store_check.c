@@ -1,20 +1,21 @@
-/* store_check.c: the structure of a Tokyo Cabinet hash file, as far as one must know it to trust it after a power cut.
+/* store_check.c: the structure of a Tokyo Cabinet hash file, as far as one must know it to trust it after a power
+ * cut.
  *
- * The library believes what it reads: a length from the file goes straight to malloc (failure ends the process), a free
- * block of size zero is walked over for ever, a write-ahead log of zeros cuts the file down to nothing under its own
- * mapping (SIGBUS), and an empty file is silently made anew. None of that happens after kill -9, all of it can after a
- * power cut.
+ * The library believes what it reads: a length from the file goes straight to malloc (failure ends the process), a
+ * free block of size zero is walked over for ever, a write-ahead log of zeros cuts the file down to nothing under
+ * its own mapping (SIGBUS), and an empty file is silently made anew. None of that happens after kill -9, all of it
+ * can after a power cut.
  *
  * Byte table (format 1.0), as far as it is used here. Numbers are little-endian or big-endian as the library was
  * configured (Debian's build: big-endian); the header shows which, for in the other order its numbers make no sense.
  *     0  "ToKyO CaBiNeT"     32  u8 type (0)      33  u8 flags (1: open)    34  u8 alignment power
  *    35  u8 free block pool power               36  u8 options (1: large)  40  u64 number of buckets
  *    48  u64 records         56  u64 file size   64  u64 offset of the first record
- *   256  buckets, u64 each: offset >> alignment of the root of a tree of records, or 0; behind them the free block pool
- *   A record: u8 0xc8, u8 hash, u64 left, u64 right (offsets >> alignment), u16 padding, key and value lengths (7 bits a
- *   byte, the lowest first; all but the last byte complemented), key, value, padding. A free block: u8 0xb0, u32 size.
- *   The log (PATH.wal): u64 size to cut the file back to, then pieces to write back, last first: u64 offset, u32 length,
- *   bytes. The first piece is the header. A piece is written before the place that it saves is changed. */
+ *   256  buckets, u64 each: offset >> alignment of the root of a tree of records, or 0; behind them the free block
+ *   pool A record: u8 0xc8, u8 hash, u64 left, u64 right (offsets >> alignment), u16 padding, key and value lengths
+ *   (7 bits a byte, the lowest first; all but the last byte complemented), key, value, padding. A free block: u8
+ *   0xb0, u32 size. The log (PATH.wal): u64 size to cut the file back to, then pieces to write back, last first:
+ *   u64 offset, u32 length, bytes. The first piece is the header. A piece is written before what it saves is changed. */
 #include "common/store_check.h"
 
 #include "common/file.h"

@@ -1,5 +1,5 @@
-/* store_check.h: looks a store's file over before and after Tokyo Cabinet opens it, so that a damaged one can't hang or
- * end the process. Only store.c uses it. */
+/* store_check.h: looks a store's file over before and after Tokyo Cabinet opens it, so that a damaged one can't
+ * hang or end the process. Only store.c uses it. */
 #ifndef COMMON_STORE_CHECK_H
 #define COMMON_STORE_CHECK_H
 
@@ -25,9 +25,9 @@ struct store_shape {
 	uint64_t records;
 };
 
-/* After it was opened, when it wasn't closed properly: records follow one another without gap up to the end, each has a
- * plausible size, and each is pointed at exactly once, by a bucket or by another record. Then no walk and no look-up can
- * run in circles or ask for absurd amounts of memory. RC_DAMAGED, RC_IO. */
+/* After it was opened, when it wasn't closed properly: records follow one another without gap up to the end, each
+ * has a plausible size, and each is pointed at exactly once, by a bucket or by another record. Then no walk and no
+ * look-up can run in circles or ask for absurd amounts of memory. RC_DAMAGED, RC_IO. */
 enum rc store_check_shape(const char *path, const struct store_shape *shape, struct why *why);
 
 #endif

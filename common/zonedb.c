@@ -1,8 +1,8 @@
 /* zonedb.c: a zone's changes and look-ups. Recovery is in zonedb_open.c, whole transfers in zonedb_build.c.
  *
- * A changeset is proved before it is journaled: what it adds isn't there, what it deletes is, nothing occurs twice, and
- * digest and count come out as announced. After the journal has it, it exists, whatever happens to the store: if that
- * fails, the zone is "behind", and the next use first opens the store anew and replays. */
+ * A changeset is proved before it is journaled: what it adds isn't there, what it deletes is, nothing occurs twice,
+ * and digest and count come out as announced. After the journal has it, it exists, whatever happens to the store:
+ * if that fails, the zone is "behind", and the next use first opens the store anew and replays. */
 #include "common/zonedb_private.h"
 
 #include "common/fpset.h"
@@ -126,8 +126,8 @@ struct store_meta zonedb_after(const struct store_meta *meta, const struct chang
 static enum rc check_result(const struct store_meta *after, const struct soa *soa, struct why *why)
 {
 	if (!digest_equal(&after->digest, &soa->digest) || after->count != soa->count)
-		return why_set(why, RC_INVALID, "serial %" PRIu64 " doesn't come out as announced: %" PRIu64 " records, not %" PRIu64
-		               ", or others", soa->serial, after->count, soa->count);
+		return why_set(why, RC_INVALID, "serial %" PRIu64 " doesn't come out as announced: %" PRIu64 " records, not %"
+		               PRIu64 ", or others", soa->serial, after->count, soa->count);
 	return RC_OK;
 }
 

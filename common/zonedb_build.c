@@ -1,9 +1,9 @@
 /* zonedb_build.c: the whole contents of a zone anew.
  *
- * A new store and a new journal are made beside the old ones, complete and synced; then each takes its place by a rename,
- * the store first. A crash between the two renames leaves the new store with an old journal, which zonedb_open.c
- * recognises by its age. That is why contents older than what the journal reaches are refused: there the two could be
- * confused, and serials never go back anyway. */
+ * A new store and a new journal are made beside the old ones, complete and synced; then each takes its place by a
+ * rename, the store first. A crash between the two renames leaves the new store with an old journal, which
+ * zonedb_open.c recognises by its age. That is why contents older than what the journal reaches are refused: there
+ * the two could be confused, and serials never go back anyway. */
 #include "common/zonedb_private.h"
 
 #include "common/file.h"
@@ -96,8 +96,8 @@ static enum rc check_announced(const struct zonedb_builder *builder, const struc
 	if (strcmp(soa->zone, db->zone) != 0 || !epoch_equal(&soa->epoch, &builder->meta.epoch))
 		return why_set(why, RC_INVALID, "the announcement isn't of this zone and epoch");
 	if (!digest_equal(&soa->digest, &builder->meta.digest) || soa->count != builder->meta.count)
-		return why_set(why, RC_INVALID, "serial %" PRIu64 " doesn't come out as announced: %" PRIu64 " records, not %" PRIu64
-		               ", or others", soa->serial, builder->meta.count, soa->count);
+		return why_set(why, RC_INVALID, "serial %" PRIu64 " doesn't come out as announced: %" PRIu64 " records, not %"
+		               PRIu64 ", or others", soa->serial, builder->meta.count, soa->count);
 	if (db->journal == NULL)
 		return RC_OK;
 	struct soa held = {.epoch = *journal_epoch(db->journal), .serial = journal_last(db->journal)};
@@ -146,7 +146,8 @@ static enum rc put_in_place(struct zonedb_builder *builder, struct why *why)
 	return rc == RC_OK ? file_promote(builder->journal_path, db->journal_path, why) : rc;
 }
 
-enum rc zonedb_build_finish(struct zonedb_builder **handle, const struct soa *soa, struct wall received, struct why *why)
+enum rc zonedb_build_finish(struct zonedb_builder **handle, const struct soa *soa, struct wall received,
+                            struct why *why)
 {
 	struct zonedb_builder *builder = *handle;
 	struct zonedb *db = builder->db;

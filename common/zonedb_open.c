@@ -1,8 +1,8 @@
 /* zonedb_open.c: what a zone's folder holds after a restart, and whether it can be trusted.
  *
- * The journal is synced before the store is written, so after kill -9 or a power cut the store (epoch E, serial s) is at
- * or behind the journal's end. A whole transfer puts the new store in place first and the journal after it, so a crash
- * between the two leaves a journal that is older than the store. From this follow the rules:
+ * The journal is synced before the store is written, so after kill -9 or a power cut the store (epoch E, serial s)
+ * is at or behind the journal's end. A whole transfer puts the new store in place first and the journal after it,
+ * so a crash between the two leaves a journal that is older than the store. From this follow the rules:
  *
  *   journal                                 records
  *   of E, first <= s <= last                brought up to last by replay, each step's digest checked
@@ -102,7 +102,8 @@ static enum rc replay_one(struct zonedb *db, struct buf *scratch, struct why *wh
 	struct fingerprint *prints = zonedb_prints(&changeset);
 	if (changeset.soa.from != from || changeset.soa.serial != to ||
 	    !epoch_equal(&changeset.soa.epoch, journal_epoch(db->journal)))
-		rc = why_set(why, RC_DAMAGED, "%s: the changeset behind serial %" PRIu64 " is another one", db->journal_path, from);
+		rc = why_set(why, RC_DAMAGED, "%s: the changeset behind serial %" PRIu64 " is another one", db->journal_path,
+		             from);
 	else
 		rc = zonedb_apply(db, &changeset, prints, why);
 	db->pending_bytes += scratch->length;

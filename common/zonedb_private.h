@@ -1,5 +1,5 @@
-/* zonedb_private.h: what the files of zonedb share: zonedb.c (use), zonedb_open.c (recovery), zonedb_build.c (the whole
- * contents anew), zonedb_soa.c (the newest announcement). Nobody else includes it. */
+/* zonedb_private.h: what the files of zonedb share: zonedb.c (use), zonedb_open.c (recovery), zonedb_build.c (the
+ * whole contents anew), zonedb_soa.c (the newest announcement). Nobody else includes it. */
 #ifndef COMMON_ZONEDB_PRIVATE_H
 #define COMMON_ZONEDB_PRIVATE_H
 
@@ -38,7 +38,7 @@ enum rc zonedb_open_store(struct zonedb *db, struct why *why);
 /* Brings the open store up to the journal. RC_DAMAGED: they don't fit together. */
 enum rc zonedb_replay(struct zonedb *db, struct why *why);
 
-/* zonedb.c. Takes a changeset into the store, in one transaction. prints: of its operations. RC_DAMAGED when it doesn't fit. */
+/* zonedb.c. Takes a changeset into the store, in one transaction. RC_DAMAGED when it doesn't fit. */
 enum rc zonedb_apply(struct zonedb *db, const struct changeset *changeset, const struct fingerprint *prints,
                      struct why *why);
 /* The fingerprints of its operations; to be freed. */

@@ -1,8 +1,8 @@
 /* brake.h: which deletions go at once, and which wait for a human. Pure.
  *
- * A source that lost half of its lines, an index that a killed postmap left empty, a command that printed the first page
- * only: each looks like a large deletion. A wrong deletion refuses valid mail, a late one lets some spam in; so what is
- * suspicious is held until `rxfer approve`, or until the source has the records again. */
+ * A source that lost half of its lines, an index that a killed postmap left empty, a command that printed its first
+ * page only: each looks like a large deletion. A wrong deletion refuses valid mail, a late one lets some spam in; so
+ * what is suspicious is held until `rxfer approve`, or until the source has the records again. */
 #ifndef MASTER_BRAKE_H
 #define MASTER_BRAKE_H
 

@@ -79,8 +79,8 @@ static enum rc load(struct deletions *deletions, struct why *why)
 	return rc;
 }
 
-enum rc deletions_open(struct edition *edition, const char *zone, const char *path, const struct deletions_limits *limits,
-                       struct deletions **out, struct why *why)
+enum rc deletions_open(struct edition *edition, const char *zone, const char *path,
+                       const struct deletions_limits *limits, struct deletions **out, struct why *why)
 {
 	struct deletions *deletions = mem_zalloc(sizeof *deletions);
 	deletions->edition = edition;
@@ -131,7 +131,8 @@ const struct held_file *deletions_file(const struct deletions *deletions)
 
 /* ---- The file ---- */
 
-static enum rc collect_texts(struct deletions *deletions, const struct fpset *set, struct held_file *out, struct why *why)
+static enum rc collect_texts(struct deletions *deletions, const struct fpset *set, struct held_file *out,
+                             struct why *why)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct store_entry entry;
@@ -150,7 +151,8 @@ static bool must_save(const struct deletions *deletions, const struct fpset *hel
 }
 
 /* Makes `held` what is held, on disk and here; the disk is only written when something changed. */
-static enum rc hold(struct deletions *deletions, const struct fpset *held, const struct held_file *names, struct why *why)
+static enum rc hold(struct deletions *deletions, const struct fpset *held, const struct held_file *names,
+                    struct why *why)
 {
 	if (!must_save(deletions, held, names))
 		return RC_OK;
@@ -191,7 +193,8 @@ static bool compare(void *context, const struct fingerprint *print, const struct
 	return true;
 }
 
-static enum rc find_due(struct deletions *deletions, const struct deletions_view *view, struct fpset *due, struct why *why)
+static enum rc find_due(struct deletions *deletions, const struct deletions_view *view, struct fpset *due,
+                        struct why *why)
 {
 	if (deletions->compared) {
 		merge_due(&view->sets, view->index, view->fresh, &deletions->due, due);

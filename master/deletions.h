@@ -19,8 +19,8 @@ struct deletions_limits {
 
 /* Reads the file of held deletions. A lost or damaged one, where something is published, is doubt: then all that is due
  * at the first comparison is held. RC_UNSUPPORTED: the file is a newer version's. RC_DAMAGED, RC_IO from the zonedb. */
-enum rc deletions_open(struct edition *edition, const char *zone, const char *path, const struct deletions_limits *limits,
-                       struct deletions **out, struct why *why);
+enum rc deletions_open(struct edition *edition, const char *zone, const char *path,
+                       const struct deletions_limits *limits, struct deletions **out, struct why *why);
 void deletions_close(struct deletions **deletions);
 
 uint64_t deletions_held(const struct deletions *deletions);

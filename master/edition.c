@@ -1,7 +1,7 @@
 /* edition.c: see edition.h.
  *
- * A serial's life: draft -> signed changeset -> zonedb_commit (journal synced) -> a plain announcement of the same state
- * -> told. Digest and count of the draft are kept along with it, so that a changeset costs what it changes. */
+ * A serial's life: draft -> signed changeset -> zonedb_commit (journal synced) -> a plain announcement of the same
+ * state -> told. Digest and count of the draft are kept along with it, so that a changeset costs what it changes. */
 #include "master/edition.h"
 
 #include "common/log.h"
@@ -319,7 +319,8 @@ enum rc edition_fill_add(struct edition_filler *filler, const struct record *rec
 	return rc;
 }
 
-static enum rc finish(struct edition *edition, struct edition_filler *filler, const struct epoch *epoch, struct why *why)
+static enum rc finish(struct edition *edition, struct edition_filler *filler, const struct epoch *epoch,
+                      struct why *why)
 {
 	struct soa soa = describe(edition, epoch, filler->serial);
 	soa.digest = zonedb_build_digest(filler->builder);
@@ -342,7 +343,8 @@ static enum rc finish(struct edition *edition, struct edition_filler *filler, co
 	return RC_OK;
 }
 
-enum rc edition_begin(struct edition *edition, const struct epoch *epoch, edition_fill *fill, void *context, struct why *why)
+enum rc edition_begin(struct edition *edition, const struct epoch *epoch, edition_fill *fill, void *context,
+                      struct why *why)
 {
 	struct edition_filler filler = {.serial = 1};
 	enum rc rc = zonedb_build(edition->db, epoch, edition->tally.recipients, &filler.builder, why);

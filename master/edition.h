@@ -55,7 +55,8 @@ typedef enum rc edition_fill(void *context, struct edition_filler *filler, struc
 enum rc edition_fill_add(struct edition_filler *filler, const struct record *record, struct why *why);
 
 /* Begins a new epoch at serial 1. What was published stands until RC_OK. */
-enum rc edition_begin(struct edition *edition, const struct epoch *epoch, edition_fill *fill, void *context, struct why *why);
+enum rc edition_begin(struct edition *edition, const struct epoch *epoch, edition_fill *fill, void *context,
+                      struct why *why);
 /* The same with what is published now. */
 enum rc edition_renew(struct edition *edition, const struct epoch *epoch, struct why *why);
 /* After the records were lost: goes on with the known epoch and serial. RC_NOT_FOUND when what is filled in isn't what

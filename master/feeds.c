@@ -25,24 +25,18 @@ struct feed {
 };
 
 struct feeds {
-	struct loop *loop;
 	const struct zone_spec *spec;
 	feeds_reading *on_reading;
 	void *context;
-	uint8_t key[RECORD_HASH_KEY_BYTES];
 	size_t count;
 	struct feed *at;
 	const struct fpset **sets;   /* what feeds_sets lends out */
-	bool rekeying;               /* the sources don't know of the key yet: what they bring counts for nothing */
-	struct timer rekey;
 };
 
 static void source_read(void *context, struct source *source, struct reading **reading)
 {
 	struct feed *feed = context;
 	feed->failing = false;
-	if (feed->owner->rekeying)
-		return;
 	feed->fresh_empty = source_status(source).tally.keys == 0 || reading_set(*reading)->count == 0;
 	feed->owner->on_reading(feed->owner->context, feed->index, reading);
 }
@@ -83,11 +77,9 @@ enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_
                    feeds_reading *on_reading, void *context, struct feeds **out, struct why *why)
 {
 	struct feeds *feeds = mem_zalloc(sizeof *feeds);
-	feeds->loop = loop;
 	feeds->spec = spec;
 	feeds->on_reading = on_reading;
 	feeds->context = context;
-	memcpy(feeds->key, key, sizeof feeds->key);
 	feeds->count = spec->source_count;
 	feeds->at = mem_zalloc(feeds->count * sizeof *feeds->at);
 	feeds->sets = mem_zalloc(feeds->count * sizeof *feeds->sets);
@@ -119,7 +111,6 @@ void feeds_close(struct feeds **feeds)
 		free(feed->error);
 		free(feed->note);
 	}
-	loop_timer_clear((*feeds)->loop, &(*feeds)->rekey);
 	free((*feeds)->at);
 	free((*feeds)->sets);
 	free(*feeds);
@@ -165,8 +156,7 @@ uint64_t feeds_recipients(const struct feeds *feeds)
 	return count;
 }
 
-enum rc feeds_each_wanted(struct feeds *feeds, enum rc (*visit)(void *context, const struct record *record, struct why *why),
-                          void *context, struct why *why)
+enum rc feeds_each_wanted(struct feeds *feeds, held_visit *visit, void *context, struct why *why)
 {
 	for (size_t i = 0; i < feeds->count; i++) {
 		const struct reading *kept = feeds->at[i].kept;
@@ -254,18 +244,8 @@ static struct reading *made_anew(const struct reading *old, const uint8_t key[RE
 	return reading;
 }
 
-static void rekey_sources(void *context)
-{
-	struct feeds *feeds = context;
-	feeds->rekeying = false;
-	for (size_t i = 0; i < feeds->count; i++)
-		source_rekey(feeds->at[i].source, feeds->key);
-}
-
-/* The sources hear of it when the turn is over: one of them may be handing over a reading at this moment. */
 void feeds_rekey(struct feeds *feeds, const uint8_t key[RECORD_HASH_KEY_BYTES])
 {
-	memcpy(feeds->key, key, sizeof feeds->key);
 	for (size_t i = 0; i < feeds->count; i++) {
 		struct feed *feed = &feeds->at[i];
 		if (feed->kept) {
@@ -273,9 +253,8 @@ void feeds_rekey(struct feeds *feeds, const uint8_t key[RECORD_HASH_KEY_BYTES])
 			reading_free(&feed->kept);
 			feed->kept = reading;
 		}
+		source_rekey(feed->source, key);
 	}
-	feeds->rekeying = true;
-	loop_defer(feeds->loop, &feeds->rekey, rekey_sources, feeds);
 }
 
 /* ---- Sets ---- */

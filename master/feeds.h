@@ -8,7 +8,7 @@
 
 struct feeds;
 
-/* A complete reading of the source at `index`. The receiver takes it over, by feeds_keep, feeds_take or reading_free. */
+/* A complete reading of the source at `index`. The receiver may take it over, by feeds_keep or feeds_take. */
 typedef void feeds_reading(void *context, size_t index, struct reading **reading);
 
 /* The spec outlives the feeds. As source_new. */
@@ -27,8 +27,7 @@ void feeds_keep(struct feeds *feeds, size_t index, struct reading **reading);
  * the like are always valid. */
 uint64_t feeds_recipients(const struct feeds *feeds);
 /* Each record of the kept readings once, until something else than RC_OK is returned; returns that. */
-enum rc feeds_each_wanted(struct feeds *feeds, enum rc (*visit)(void *context, const struct record *record, struct why *why),
-                          void *context, struct why *why);
+enum rc feeds_each_wanted(struct feeds *feeds, held_visit *visit, void *context, struct why *why);
 void feeds_settle(struct feeds *feeds);                    /* of the kept readings only the sets are left */
 
 /* ---- After it ---- */

@@ -40,8 +40,8 @@ static void look_at_held(const struct health_facts *facts, struct complaints *co
 	if (facts->held == 0)
 		return;
 	bool known = facts->held_reason[0] != '\0';
-	buf_printf(complain(complaints, false), "%" PRIu64 " deletion%s held%s%s: if %s right, `rxfer approve %s`", facts->held,
-	           facts->held == 1 ? " is" : "s are", known ? ", because " : "", facts->held_reason,
+	buf_printf(complain(complaints, false), "%" PRIu64 " deletion%s held%s%s: if %s right, `rxfer approve %s`",
+	           facts->held, facts->held == 1 ? " is" : "s are", known ? ", because " : "", facts->held_reason,
 	           facts->held == 1 ? "it is" : "they are", facts->spec->name);
 }
 

@@ -46,8 +46,7 @@ bool held_has_name(const struct held_file *file, const char *name)
 	return false;
 }
 
-enum rc held_each(const struct held_file *file, enum rc (*visit)(void *context, const struct record *record, struct why *why),
-                  void *context, struct why *why)
+enum rc held_each(const struct held_file *file, held_visit *visit, void *context, struct why *why)
 {
 	struct cursor in = cursor_over(file->records.data, file->records.length);
 	enum rc rc = RC_OK;

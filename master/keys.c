@@ -1,8 +1,8 @@
 /* keys.c: what a key of a map means for smtpd, as records.
  *
  * smtpd looks an address up as user@domain, then as user when the domain is one for which bare keys hold, then as
- * @domain. In alias maps too: there a key with an '@' is found both as the address it looks like, and as the local part that
- * it is (`"x@y"@domain`). */
+ * @domain. In alias maps too: there a key with an '@' is found both as the address it looks like, and as the local
+ * part that it is (`"x@y"@domain`). */
 #include "master/keys.h"
 
 #include <string.h>

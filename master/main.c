@@ -1,4 +1,4 @@
-/* main.c: rxfer-master, in the order of its start: options, configuration, limits, lock, identity, loop and signals, zones,
+/* main.c: rxfer-master, in the order of its start: options, configuration, limits, lock, identity, signals, zones,
  * publisher, sockets, ready, run, orderly end.
  *
  * Signals are taken before the first ZeroMQ context makes its threads. */
@@ -146,7 +146,8 @@ static enum rc load_other(struct master *master, struct master_conf **out, struc
 	const char *fixed = master_conf_fixed_change(master->conf, conf);
 	if (fixed) {
 		master_conf_free(&conf);
-		return why_set(why, RC_REFUSED, "%s: %s can't be changed while the daemon runs: restart it", master->conf_path, fixed);
+		return why_set(why, RC_REFUSED, "%s: %s can't be changed while the daemon runs: restart it", master->conf_path,
+		               fixed);
 	}
 	*out = conf;
 	return RC_OK;

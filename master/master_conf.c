@@ -177,7 +177,8 @@ static enum rc load_exclude(struct pool *pool, const struct conf *section, struc
 	return RC_OK;
 }
 
-static enum rc check_map(const struct conf *section, const char *option, const struct source_spec *spec, struct why *why)
+static enum rc check_map(const struct conf *section, const char *option, const struct source_spec *spec,
+                         struct why *why)
 {
 	struct source_map map = {0};
 	struct why reason;
@@ -187,8 +188,8 @@ static enum rc check_map(const struct conf *section, const char *option, const s
 	return RC_OK;
 }
 
-static enum rc load_source(struct zone_conf *zone, const struct conf *section, int64_t settle_ms, struct source_spec *out,
-                           struct why *why)
+static enum rc load_source(struct zone_conf *zone, const struct conf *section, int64_t settle_ms,
+                           struct source_spec *out, struct why *why)
 {
 	static const struct { const char *option; enum source_kind kind; } kinds[] = {
 		{"map", SOURCE_MAP}, {"aliases", SOURCE_ALIASES}, {"command", SOURCE_COMMAND},
@@ -229,7 +230,8 @@ static enum rc load_filter(struct zone_conf *zone, const struct conf *section, s
 	const char *smtputf8 = conf_string(section, "smtputf8");
 	zone->filter.smtputf8 = strcmp(smtputf8, "yes") == 0;
 	if (!zone->filter.smtputf8 && strcmp(smtputf8, "no") != 0)
-		return conf_fail(section, why, "smtputf8 is \"%s\": say \"yes\" or \"no\", as smtputf8_enable of this Postfix", smtputf8);
+		return conf_fail(section, why, "smtputf8 is \"%s\": say \"yes\" or \"no\", as smtputf8_enable of this Postfix",
+		                 smtputf8);
 	enum rc rc = load_domains(&zone->pool, section, zone->filter.smtputf8, &zone->filter.domains,
 	                          &zone->filter.domain_count, why);
 	return rc == RC_OK ? load_exclude(&zone->pool, section, &zone->filter, why) : rc;

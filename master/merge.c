@@ -1,8 +1,8 @@
 /* merge.c: set logic over the sources of a zone.
  *
- * The order of things matters for the mail: an address that moves from one source to another may be seen in both or in
- * none for a moment, depending on which is read first. In both: nothing happens. In none: it is due to go, and comes back
- * as an addition when the other source is read. So `due` is always computed anew against what is wanted now. */
+ * The order of things matters for the mail: an address that moves from one source to another may be seen in both or
+ * in none for a moment, depending on which is read first. In both: nothing happens. In none: it is due to go, and comes
+ * back as an addition when the other source is read. So `due` is always computed anew against what is wanted now. */
 #include "master/merge.h"
 
 bool merge_wanted(const struct merge_sets *sets, const struct fingerprint *print)

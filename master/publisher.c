@@ -70,10 +70,7 @@ static void lose(struct publisher *publisher, struct publisher_client *client)
 	client->greeted = false;
 	if (publisher_may_log(client))
 		log_info("replica \"%s\" lost: its connection is gone", client->spec.name);
-	for (size_t i = 0; i < client->spec.zone_count; i++) {
-		const struct publisher_place place = {.publisher = publisher, .client = client, .holding = &client->holdings[i]};
-		publisher_step(&place, PEER_LOST, NULL, 0);
-	}
+	publisher_step_client(publisher, client, PEER_LOST);
 }
 
 static enum rc post_bytes(struct publisher *publisher, const struct link_peer *link, const struct buf *bytes)
@@ -175,6 +172,14 @@ void publisher_step(const struct publisher_place *place, enum peer_event event, 
 		holding->sent = to;
 	if (step.action == PEER_PUSH && rc == RC_OK)
 		publisher_reached(holding, place->zone->epoch.id, to);
+}
+
+void publisher_step_client(struct publisher *publisher, struct publisher_client *client, enum peer_event event)
+{
+	for (size_t i = 0; i < client->spec.zone_count; i++) {
+		const struct publisher_place place = {publisher, client, &client->holdings[i], NULL};
+		publisher_step(&place, event, NULL, 0);
+	}
 }
 
 void publisher_reached(struct publisher_holding *holding, const uint8_t epoch_id[16], uint64_t serial)

@@ -25,12 +25,13 @@ static void greet(struct publisher *publisher, struct publisher_client *client, 
 {
 	if (request->version_min > PROTOCOL_VERSION || request->version_max < PROTOCOL_VERSION) {
 		char reason[REASON_MAX + 1];
-		(void)snprintf(reason, sizeof(reason), "this master speaks version %u of the protocol, and you %u to %u: update the "
-		               "older of the two hosts", PROTOCOL_VERSION, request->version_min, request->version_max);
+		(void)snprintf(reason, sizeof(reason), "this master speaks version %u of the protocol, and you %u to %u: "
+		               "update the older of the two hosts", PROTOCOL_VERSION, request->version_min, request->version_max);
 		publisher->refused++;
 		if (publisher_may_log(client))
 			log_warn("replica \"%s\" (%s) can't be served: it speaks versions %u to %u of the protocol, this master %u",
-			         client->spec.name, request->software, request->version_min, request->version_max, PROTOCOL_VERSION);
+			         client->spec.name, request->software, request->version_min, request->version_max,
+			         PROTOCOL_VERSION);
 		publisher_complain(publisher, link, "", ERROR_VERSION, reason);
 		return;
 	}
@@ -39,10 +40,7 @@ static void greet(struct publisher *publisher, struct publisher_client *client, 
 	memcpy(client->software, request->software, sizeof(client->software));
 	if (publisher_may_log(client))
 		log_info("replica \"%s\" connected (%s)", client->spec.name, client->software);
-	for (size_t i = 0; i < client->spec.zone_count; i++) {
-		const struct publisher_place place = {.publisher = publisher, .client = client, .holding = &client->holdings[i]};
-		publisher_step(&place, PEER_HELLO, NULL, 0);
-	}
+	publisher_step_client(publisher, client, PEER_HELLO);
 	struct message welcome = {
 		.type = MESSAGE_WELCOME, .version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION,
 		.software = "rxfer-master " PACKAGE_VERSION,
@@ -81,13 +79,13 @@ static bool weigh(const struct publisher_place *place, const struct soa *shown)
 	if (!soa_verify(shown, identity_public(publisher->identity))) {
 		publisher->refused++;
 		if (publisher_may_log(place->client))
-			log_warn("replica \"%s\" shows an announcement of zone \"%s\", serial %" PRIu64 ", that this master never signed",
-			         place->client->spec.name, place->holding->zone, shown->serial);
+			log_warn("replica \"%s\" shows an announcement of zone \"%s\", serial %" PRIu64 ", that this master "
+			         "never signed", place->client->spec.name, place->holding->zone, shown->serial);
 		return false;
 	}
 	if (publisher_may_log(place->client))
-		log_warn("replica \"%s\" has serial %" PRIu64 " of zone \"%s\" under this master's signature, and it isn't known "
-		         "here", place->client->spec.name, shown->serial, place->holding->zone);
+		log_warn("replica \"%s\" has serial %" PRIu64 " of zone \"%s\" under this master's signature, and it isn't "
+		         "known here", place->client->spec.name, shown->serial, place->holding->zone);
 	zone_evidence(place->zone->zone, shown);
 	return true;
 }
@@ -121,8 +119,8 @@ static void answer_refresh(const struct publisher_place *place, const struct mes
 static void no_history(const struct publisher_place *place, uint64_t from, const char *reason)
 {
 	if (publisher_may_log(place->client))
-		log_info("replica \"%s\", zone \"%s\": IXFR from serial %" PRIu64 " refused: %s: AXFR", place->client->spec.name,
-		         place->holding->zone, from, reason);
+		log_info("replica \"%s\", zone \"%s\": IXFR from serial %" PRIu64 " refused: %s: AXFR",
+		         place->client->spec.name, place->holding->zone, from, reason);
 	refuse(place, ERROR_NO_HISTORY, reason);
 	publisher_step(place, PEER_IXFR_NONE, NULL, 0);
 }
@@ -147,8 +145,10 @@ static enum rc send_burst(const struct publisher_place *place, uint64_t newest, 
 			.data = data.data, .data_length = data.length,
 		};
 		rc = publisher_tell(place->publisher, place->client, &message);
-		if (rc == RC_OK)
+		if (rc == RC_OK) {
 			*at = to;
+			publisher_reached(place->holding, epoch.id, to);
+		}
 	}
 	buf_free(&data);
 	return rc;
@@ -263,9 +263,11 @@ static void note_ack(const struct publisher_place *place, const struct message *
 	bool news = holding->health != request->health || strcmp(holding->reason, request->reason) != 0;
 	if (news && publisher_may_log(place->client)) {
 		if (request->health != HEALTH_OK)
-			log_warn("replica \"%s\", zone \"%s\": it reports: %s", place->client->spec.name, holding->zone, request->reason);
+			log_warn("replica \"%s\", zone \"%s\": it reports: %s", place->client->spec.name, holding->zone,
+			         request->reason);
 		else
-			log_info("replica \"%s\", zone \"%s\": it reports that all is well", place->client->spec.name, holding->zone);
+			log_info("replica \"%s\", zone \"%s\": it reports that all is well", place->client->spec.name,
+			         holding->zone);
 	}
 	holding->health = request->health;
 	memcpy(holding->reason, request->reason, sizeof(holding->reason));
@@ -306,8 +308,8 @@ void publisher_answer(struct publisher *publisher, struct publisher_client *clie
 	if (!find_place(publisher, client, request->zone, &place)) {
 		/* One answer for both, so that nobody learns the names of zones that aren't theirs. */
 		if (request->type != MESSAGE_ACK)
-			publisher_complain(publisher, link, request->zone, ERROR_NO_ZONE, "this master has no such zone for you: see the "
-			                   "replica's zones in its configuration");
+			publisher_complain(publisher, link, request->zone, ERROR_NO_ZONE,
+			                   "this master has no such zone for you: see the replica's zones in its configuration");
 		return;
 	}
 	switch (request->type) {

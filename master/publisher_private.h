@@ -74,6 +74,9 @@ struct publisher_place {
 /* What the peer machine says about the event is done. push: CHANGES, for PEER_NEXT, leading to serial `to`. */
 void publisher_step(const struct publisher_place *place, enum peer_event event, const struct buf *push, uint64_t to);
 
+/* HELLO and LOST concern all of a replica's zones, also those that aren't published. */
+void publisher_step_client(struct publisher *publisher, struct publisher_client *client, enum peer_event event);
+
 /* It has, or may have, that serial: nothing older is of use to it, since a replica never goes backwards. */
 void publisher_reached(struct publisher_holding *holding, const uint8_t epoch_id[16], uint64_t serial);
 

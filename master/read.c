@@ -234,9 +234,10 @@ struct found {
 static void flush(struct found *found)
 {
 	struct why why;
-	if (!found->broken && file_write_all(STDOUT_FILENO, found->out.data, found->out.length, "the output", &why) != RC_OK)
+	struct buf *out = &found->out;
+	if (!found->broken && file_write_all(STDOUT_FILENO, out->data, out->length, "the output", &why) != RC_OK)
 		found->broken = true;
-	buf_clear(&found->out);
+	buf_clear(out);
 }
 
 static void on_key(void *context, const void *key, size_t length, uint64_t line)
@@ -269,7 +270,8 @@ static void on_ignored(void *context, uint64_t line, const char *reason)
 static void tell(const struct found *found)
 {
 	if (found->ignored > 0)
-		(void)fprintf(stderr, "%s:%" PRIu64 ": passed over: %s", found->path, found->ignored_line, found->ignored_reason);
+		(void)fprintf(stderr, "%s:%" PRIu64 ": passed over: %s", found->path, found->ignored_line,
+		              found->ignored_reason);
 	if (found->ignored > 1)
 		(void)fprintf(stderr, " (%" PRIu64 " lines like this in all)", found->ignored);
 	if (found->odd > 0)

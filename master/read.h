@@ -46,8 +46,9 @@ struct read_sink {
 	void *context;
 };
 
-/* Texts are parsed purely. What Postfix's tools pass over with a warning is `ignored`: there is no input that makes
- * them fail. utf8: lines that aren't UTF-8 are ignored, as they are when smtputf8_enable is on. postmap(1), aliases(5). */
+/* Texts are parsed purely. What Postfix's tools pass over with a warning is `ignored`: there is no input that
+ * makes them fail. utf8: lines that aren't UTF-8 are ignored, as they are when smtputf8_enable is on. postmap(1),
+ * aliases(5). */
 void read_text(const void *data, size_t length, bool utf8, const struct read_sink *sink);
 void read_alias(const void *data, size_t length, bool utf8, const struct read_sink *sink);
 

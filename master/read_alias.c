@@ -1,9 +1,10 @@
 /* read_alias.c: the text that postalias makes indexes of: `name: value`, names taken apart as RFC 822 words.
  *
- * The rules are those of aliases(5) and what postalias 3.7 does: the name is cut into words, quoted strings, comments and
- * operators, and put together again without quotes, neighbouring words with one space between; a name with an '@' or
- * '%' outside quotes isn't local, one with a ',' isn't one name; such lines, and those without a value, are passed over.
- * Names come out in ASCII lower case, so that they can't be taken for the YP_ entries of an index. */
+ * The rules are those of aliases(5) and what postalias 3.7 does: the name is cut into words, quoted strings,
+ * comments and operators, and put together again without quotes, neighbouring words with one space between; a name
+ * with an '@' or '%' outside quotes isn't local, one with a ',' isn't one name; such lines, and those without a
+ * value, are passed over. Names come out in ASCII lower case, so that they can't be taken for the YP_ entries of
+ * an index. */
 #include "master/read.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* read_cdb.c: all keys of a cdb: index. The one file of the master that uses cdb.
  *
  * Nobody locks these: postmap builds a new file and renames it, so one that is open stays what it is. The format
- * carries no length, but the first 2048 bytes say where its 256 tables are (position and number of slots of 8 bytes, each
- * a little-endian 32-bit number), and they are the last thing in the file. */
+ * carries no length, but the first 2048 bytes say where its 256 tables are (position and number of slots of 8
+ * bytes, each a little-endian 32-bit number), and they are the last thing in the file. */
 #include "master/read.h"
 
 #include <cdb.h>

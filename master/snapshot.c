@@ -88,7 +88,8 @@ struct writer {
 static void flush(struct writer *writer)
 {
 	if (writer->rc == RC_OK)
-		writer->rc = file_write_all(writer->fd, writer->pending.data, writer->pending.length, writer->path, writer->why);
+		writer->rc = file_write_all(writer->fd, writer->pending.data, writer->pending.length, writer->path,
+		                            writer->why);
 	identity_hasher_add(writer->hasher, writer->pending.data, writer->pending.length);
 	writer->bytes += writer->pending.length;
 	buf_clear(&writer->pending);
@@ -108,8 +109,8 @@ static bool write_record(void *context, const struct fingerprint *print, const s
 static enum rc check(const struct writer *writer, const struct store_meta *meta, struct why *why)
 {
 	if (writer->count != meta->count || !digest_equal(&writer->digest, &meta->digest))
-		return why_set(why, RC_DAMAGED, "the records read (%" PRIu64 ") aren't those of serial %" PRIu64 " (%" PRIu64 ")",
-		               writer->count, meta->serial, meta->count);
+		return why_set(why, RC_DAMAGED, "the %" PRIu64 " records read aren't the %" PRIu64 " of serial %" PRIu64,
+		               writer->count, meta->count, meta->serial);
 	if (writer->bytes > SNAPSHOT_BYTES_MAX)
 		return why_set(why, RC_LIMIT, "a snapshot of %" PRIu64 " bytes is too large", writer->bytes);
 	return RC_OK;
@@ -219,7 +220,8 @@ enum rc snapshot_read(struct snapshot *snapshot, const struct snapshot_piece *pi
 	if (!slot)
 		return why_set(why, RC_NOT_FOUND, "no snapshot of serial %" PRIu64 " of that epoch is held", piece->serial);
 	if (offset >= slot->bytes)
-		return why_set(why, RC_INVALID, "the snapshot has %" PRIu64 " bytes, none at offset %" PRIu64, slot->bytes, offset);
+		return why_set(why, RC_INVALID, "the snapshot has %" PRIu64 " bytes, none at offset %" PRIu64, slot->bytes,
+		               offset);
 	size_t want = piece->length < slot->bytes - offset ? piece->length : (size_t)(slot->bytes - offset);
 	buf_reserve(out, want);
 	for (size_t got = 0; got < want;) {

@@ -1,12 +1,13 @@
 /* source.c: when to read, and what becomes of what was read; the reading itself happens in a child process.
  *
- * What counts is a reading that was complete, never the newest try: a failed one leaves everything as it was and says
- * why. An event in the middle of a reading doesn't spoil it (the child saw one consistent state, or it would have failed),
- * but another one follows; when that goes on, with growing pauses.
+ * What counts is a reading that was complete, never the newest try: a failed one leaves everything as it was and
+ * says why. An event in the middle of a reading doesn't spoil it (the child saw one consistent state, or it would
+ * have failed), but another one follows; when that goes on, with growing pauses.
  *
- * A text that is rewritten in place is the one thing that can be seen half-written without a way to tell. So it has to
- * keep still for settle_ms first, by events and by its stamp; but not for longer than the poll's interval, or a file
- * that never rests would never be read. Indexes have locks, and wait only until a burst of writes is over. */
+ * A text that is rewritten in place is the one thing that can be seen half-written without a way to tell. So it
+ * has to keep still for settle_ms first, by events and by its stamp; but not for longer than the poll's interval,
+ * or a file that never rests would never be read. Indexes have locks, and wait only until a burst of writes is
+ * over. */
 #include "master/source.h"
 
 #include "common/child.h"
@@ -196,8 +197,9 @@ static bool is_plain(const char *line, size_t length)
 
 static bool spoil(struct source *source, const char *reason, const char *line, size_t length)
 {
+	int shown = (int)(length < SHOWN_MAX ? length : SHOWN_MAX);
 	(void)why_set(&source->spoilt, RC_INVALID, "line %llu of its output isn't an address (%s): %.*s",
-	              (unsigned long long)source->line_number, reason, (int)(length < SHOWN_MAX ? length : SHOWN_MAX), line);
+	              (unsigned long long)source->line_number, reason, shown, line);
 	return false;
 }
 
@@ -306,8 +308,9 @@ static enum rc fail_command(const struct source *source, enum child_end end, int
 	const char *text = source->spec->text;
 	const char *colon = complaint[0] ? ": " : "";
 	if (end == CHILD_TIMED_OUT)
-		return why_set(why, RC_IO, "command \"%s\": not done after %lld ms, and killed: raise its timeout, or make it faster",
-		               text, (long long)source->spec->timeout_ms);
+		return why_set(why, RC_IO,
+		               "command \"%s\": not done after %lld ms, and killed: raise its timeout, or make it faster", text,
+		               (long long)source->spec->timeout_ms);
 	if (end == CHILD_KILLED)
 		return why_set(why, RC_IO, "command \"%s\": died of signal %d%s%s", text, code, colon, complaint);
 	return why_set(why, RC_IO, "command \"%s\": ended with status %d%s%s", text, code, colon, complaint);

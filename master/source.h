@@ -1,8 +1,8 @@
 /* source.h: one source of a zone: watched, read completely by a helper process, or not at all.
  *
- * Maps are read by this very program, started with --read (read.h), so that a damaged index, a lock that is never given or a
- * slow disk can hurt nobody but that process; commands are read the same way. A reading counts when the process ended
- * with status 0 and every line of its output was understood.
+ * Maps are read by this very program, started with --read (read.h), so that a damaged index, a lock that is never
+ * given or a slow disk can hurt nobody but that process; commands are read the same way. A reading counts when the
+ * process ended with status 0 and every line of its output was understood.
  *
  *          change seen, poll due, asked        settled             complete
  *   IDLE ------------------------------> SETTLING ------> READING ----------> IDLE (on_reading)

@@ -1,8 +1,9 @@
 /* watch.h: told at once when what a path names may have changed, however that came about.
  *
- * Seen: rewriting in place, renaming over, deleting and making anew, and the same with any folder or symbolic link on the
- * way to it. Not seen: changes made on another host of a network file system, writes through another name (a hard link),
- * folders that we may not read. So a slow poll belongs underneath. One inotify descriptor for all paths. */
+ * Seen: rewriting in place, renaming over, deleting and making anew, and the same with any folder or symbolic link
+ * on the way to it. Not seen: changes made on another host of a network file system, writes through another name
+ * (a hard link), folders that we may not read. So a slow poll belongs underneath. One inotify descriptor for all
+ * paths. */
 #ifndef MASTER_WATCH_H
 #define MASTER_WATCH_H
 
@@ -15,7 +16,7 @@ struct watch_entry;
 enum watch_change {
 	WATCH_IN_PLACE = 1,     /* it's being written: wait until that's over */
 	WATCH_GONE = 2,         /* taken away; often the first half of a replacement */
-	WATCH_WHOLE = 3         /* something complete is in its place now: renamed, a link or folder changed, or we can't tell */
+	WATCH_WHOLE = 3         /* something complete is in its place: renamed, a link or folder changed; or can't tell */
 };
 
 /* One call a burst, with the strongest of its changes. It may remove any entry, its own included. */

@@ -9,7 +9,7 @@
  *                                             |  `- a reading: additions; and when all are read: deletions
  *                                             `---- every `refresh`: a new date
  *
- * A reading that can't be committed (full disk) leaves its source's set as it was, and the source is read again a little
+ * A reading that can't be committed (full disk) leaves its source's set as it was, and the source is read again a bit
  * later: so nothing but the sets needs to be remembered, and what was partly committed is found in the zonedb. */
 #include "master/zone.h"
 
@@ -347,8 +347,8 @@ void zone_evidence(struct zone *zone, const struct soa *soa)
 	/* One copy of the news is enough while the disk is full. */
 	if (zone->must_renew && zone->after.began.ms >= soa->epoch.began.ms)
 		return;
-	log_warn("zone \"%s\": a replica has serial %" PRIu64 " under our own signature, which isn't in our history: the state "
-	         "here is an old copy, or lost; a new epoch begins", zone->spec->name, soa->serial);
+	log_warn("zone \"%s\": a replica has serial %" PRIu64 " under our own signature, which isn't in our history: the "
+	         "state here is an old copy, or was lost; a new epoch begins", zone->spec->name, soa->serial);
 	zone->must_renew = true;
 	zone->after = soa->epoch;
 	renew(zone);

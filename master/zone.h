@@ -4,8 +4,8 @@
  * once; deletions wait until all sources have been read since the start (one that can't be read may still hold the
  * record), and for the brake. The first serial waits for all sources too, and for at least one recipient.
  *
- * A source that fails after it was read keeps its last good set. It makes the zone's health a warning, and critical when
- * it has failed for an hour or for three of its intervals, whichever is longer. */
+ * A source that fails after it was read keeps its last good set. It makes the zone's health a warning, and critical
+ * when it has failed for an hour or for three of its intervals, whichever is longer. */
 #ifndef MASTER_ZONE_H
 #define MASTER_ZONE_H
 

@@ -11,6 +11,6 @@
 #define SNAPSHOT_BYTES_MAX (64ull << 30)       /* a whole transfer's stream */
 #define SOFTWARE_MAX 64                        /* the text naming program and version */
 #define REASON_MAX 200                         /* sentences in ACK and ERROR */
-#define IXFR_BURST 16u                         /* changesets sent for one IXFR request; the replica asks again for more */
+#define IXFR_BURST 16u                         /* changesets for one IXFR; the replica asks again for more */
 
 #endif

@@ -32,7 +32,8 @@ struct link_server_events {
 	void *context;
 };
 
-/* Binds to all endpoints ("tcp://HOST:PORT"; port * picks a free one, see link_server_endpoint). RC_INVALID, RC_IO with the endpoint named. */
+/* Binds to all endpoints ("tcp://HOST:PORT"; port * picks a free one, see link_server_endpoint). RC_INVALID, RC_IO with
+ * the endpoint named. */
 enum rc link_server_open(struct loop *loop, const struct identity *identity, const char *const *endpoints, size_t count,
                          const struct link_server_events *events, struct link_server **out, struct why *why);
 void link_server_close(struct link_server **server);
@@ -59,7 +60,8 @@ enum link_state {
 	LINK_WRONG_KEY,        /* it answers, but not to the key we were told: the handshake never completes */
 	LINK_REFUSED           /* it knows our key and doesn't let us in */
 };
-const char *link_state_name(enum link_state state);    /* "connecting", "connected", "unreachable", "wrong-key", "refused" */
+/* "connecting", "connected", "unreachable", "wrong-key", "refused" */
+const char *link_state_name(enum link_state state);
 
 struct link_client_events {
 	/* detail: a sentence for people, a static string; "" when up. */
@@ -76,7 +78,8 @@ enum rc link_client_open(struct loop *loop, const struct identity *identity, con
 void link_client_close(struct link_client **client);
 enum link_state link_client_state(const struct link_client *client);
 
-/* Never blocks. RC_AGAIN: not up (any more), or the queue is full. What was sent may still be lost with the connection. */
+/* Never blocks. RC_AGAIN: not up (any more), or the queue is full. What was sent may still be lost with the
+ * connection. */
 enum rc link_client_send(struct link_client *client, const void *data, size_t length);
 
 #endif

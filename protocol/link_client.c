@@ -2,8 +2,8 @@
  *
  * ZeroMQ could reconnect by itself, but not well enough for us: after a refused key (the ZAP handler's 400) or an
  * answer that isn't ZeroMQ's it never tries again, and with a wrong server key it tries ten times a second for ever. A
- * socket that lives through several connections would also keep old messages for a new one. So each connection has its own socket: whatever
- * ends it is told as a state, and a timer opens the next one.
+ * socket that lives through several connections would also keep old messages for a new one. So each connection has its
+ * own socket: whatever ends it is told as a state, and a timer opens the next one.
  *
  * What the monitor says (libzmq 4.3.4), and what it means:
  *     HANDSHAKE_SUCCEEDED                      up
@@ -178,12 +178,13 @@ static void on_readable(void *context, int events)
 static bool set_options(struct link_client *client)
 {
 	void *socket = client->socket;
+	const uint8_t *secret = identity_transport_secret(client->identity);
 	return link_set_common(socket) && link_set_int(socket, ZMQ_IPV6, client->ipv4_only ? 0 : 1) &&
 	       link_set_int(socket, ZMQ_IMMEDIATE, 1) && link_set_int(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS) &&
 	       link_set_int(socket, ZMQ_RECONNECT_IVL, NEVER_MS) &&
 	       zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, client->server_key, LINK_KEY_BYTES) == 0 &&
 	       zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, client->public, LINK_KEY_BYTES) == 0 &&
-	       zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity_transport_secret(client->identity), LINK_KEY_BYTES) == 0;
+	       zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, LINK_KEY_BYTES) == 0;
 }
 
 static enum rc open_socket(struct link_client *client, struct why *why)

@@ -1,9 +1,9 @@
 /* link_monitor.c: the options both ends share, and the events that ZeroMQ tells about a socket.
  *
  * A wrong key, a refused one and a dead host all look like silence on the socket itself; only its monitor tells them
- * apart. Two traps: ZeroMQ's own thread waits when the monitor's queue is full, so the queue has no limit (an event has a few
- * bytes, and they are read at every turn of the loop); and closing a monitored socket after its monitor's reader blocks for ever,
- * so monitoring is stopped first. */
+ * apart. Two traps: ZeroMQ's own thread waits when the monitor's queue is full, so the queue has no limit (an event has
+ * a few bytes, and they are read at every turn of the loop); and a monitored socket whose monitor's reader is closed
+ * first blocks that thread for ever, so monitoring is stopped before either is closed. */
 #include "protocol/link_private.h"
 #include "protocol/limits.h"
 

@@ -219,7 +219,8 @@ static enum rc decode_changes(struct cursor *in, struct message *out, struct why
 	if (rc != RC_OK)
 		return rc;
 	if (out->soa.kind != SOA_CHANGESET)
-		return why_set(why, RC_INVALID, "its announcement is of kind %d, and must be a changeset's", (int)out->soa.kind);
+		return why_set(why, RC_INVALID, "its announcement is of kind %d, and must be a changeset's",
+		               (int)out->soa.kind);
 	memcpy(out->zone, out->soa.zone, sizeof(out->zone));
 	(void)cursor_take(in, cursor_left(in));      /* the contents are changeset_decode's */
 	out->data = cursor_take(&whole, length);

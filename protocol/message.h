@@ -53,7 +53,7 @@ enum message_health { HEALTH_OK = 0, HEALTH_WARNING = 1, HEALTH_CRITICAL = 2 };
  *   SOA       soa (kind plain)
  *   CHANGES   more u8 (0 or 1), then a changeset as in changeset.h (contents: the view of it)
  *   SNAPSHOT  stream_bytes u64 (SNAPSHOT_BYTES_MIN..MAX), content_hash u8[32], soa (kind snapshot)
- *   CHUNK     zone text, epoch_id u8[16], serial u64, offset u64, data (the rest, 1..CHUNK_BYTES_MAX; length is its size)
+ *   CHUNK     zone text, epoch_id u8[16], serial u64, offset u64, data (the rest, 1..CHUNK_BYTES_MAX; length too)
  *   ERROR     zone text (may be empty), error u8, reason text */
 struct message {
 	enum message_type type;

@@ -9,7 +9,6 @@
 
 static void refuse(struct session *session, const char *sentence)
 {
-	log_warn("refused: %s", sentence);
 	session->events.refused(session->events.context, session, sentence);
 }
 

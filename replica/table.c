@@ -24,7 +24,7 @@
 
 #define POLL_MS 60000          /* how soon a file that somebody changed is noticed */
 #define RETRY_MS 15000         /* after one couldn't be written */
-#define SLOW_MS 20
+#define SLOW_MS 50
 #define SLOW_KEYS 20000
 
 struct table {
@@ -126,8 +126,10 @@ static void tell(struct table *table, enum table_state state, const char *error)
 	if (error[0] && strcmp(error, table->error.text) != 0) {
 		if (state == TABLE_FAILED)
 			log_error("table \"%s\": %s", table->spec->name, error);
-		else
+		else if (state == TABLE_OK)
 			log_warn("table \"%s\": %s", table->spec->name, error);
+		else
+			log_info("table \"%s\": %s", table->spec->name, error);
 	} else if (!error[0] && table->error.text[0]) {
 		log_info("table \"%s\": well again", table->spec->name);
 	}
@@ -262,24 +264,13 @@ static void put_right(void *context)
 	table->events.changed(table->events.context, table);
 }
 
-static uint64_t expected_keys(const struct table *table)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < table->zone_count; i++) {
-		struct table_zone zone;
-		table->events.zone(table->events.context, table, i, &zone);
-		sum += zone.expected;
-	}
-	return sum;
-}
-
 void table_touch(struct table *table, bool contents)
 {
 	if (contents)
 		table->dirty = true;
 	if (table->due)
 		return;
-	if (!table->dirty || (table->took_ms < SLOW_MS && expected_keys(table) < SLOW_KEYS)) {
+	if (!table->dirty || (table->took_ms < SLOW_MS && table->stamp.keys < SLOW_KEYS)) {
 		loop_defer(table->loop, &table->soon, put_right, table);
 		return;
 	}

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """README's map of the files names every file that is there, and nothing else.
 
-An entry is a line "    PATH   description" in the section "Map of the files"; a path that ends in '/' stands for all
-that the folder holds."""
+An entry is a line "    PATH   description" in the section "Map of the files"; NAME.{c,h} stands for two files, a path
+that ends in '/' for all that the folder holds."""
 import os
 import re
 import sys
@@ -15,6 +15,13 @@ IGNORED = {"configure", "aclocal.m4", "config.h.in", "Makefile.in", "configure~"
 ENTRY = re.compile(r"^    (\S+)\s{2,}\S")
 
 
+def expanded(entry):
+    match = re.match(r"(.*)\{(.*)\}(.*)", entry)
+    if not match:
+        return [entry]
+    return [match.group(1) + part + match.group(3) for part in match.group(2).split(",")]
+
+
 def mapped():
     inside = False
     for line in open(os.path.join(TOP, "README"), encoding="utf-8"):
@@ -25,7 +32,7 @@ def mapped():
             break
         match = ENTRY.match(line)
         if inside and match:
-            yield match.group(1)
+            yield from expanded(match.group(1))
 
 
 def present():

@@ -1,5 +1,5 @@
-/* replay.c: runs a fuzz harness over stored inputs: each file named, or each file in a folder named. With no fuzzer at hand
- * this is what the ordinary test run does with the seeds. Fails when a name can't be read, or when there was nothing. */
+/* replay.c: runs a fuzz harness over stored inputs: each file named, or each file in a folder named. With no fuzzer
+ * at hand this is what the ordinary test run does with the seeds. Fails when a name can't be read, or when there was nothing. */
 #include "common/buf.h"
 #include "common/file.h"
 #include "common/mem.h"

@@ -63,26 +63,43 @@ static FIXTURE_UNUSED struct identity *fixture_identity(uint8_t fill)
 	return identity;
 }
 
-/* Serial 7 of zone "example": two recipients and their domain. */
+/* What zone "example" holds at serial 7. */
+static FIXTURE_UNUSED struct record fixture_record(unsigned number)
+{
+	static const char alice[] = "alice@example.org", domain[] = "example.org", name[] = "recipient_delimiter";
+	struct record record = record_make(RECORD_PARAM, name, strlen(name));
+	record.value = "+";
+	record.value_length = 1;
+	return number == 0 ? record_make(RECORD_RCPT, alice, strlen(alice)) :
+	       number == 1 ? record_make(RECORD_DOMAIN, domain, strlen(domain)) : record;
+}
+#define FIXTURE_RECORDS 3
+
+/* Unsigned. */
 static FIXTURE_UNUSED struct soa fixture_soa(enum soa_kind kind)
 {
 	struct soa soa = {
 		.kind = kind, .zone = "example", .epoch = {.began = {1700000000000}}, .serial = 7,
-		.from = kind == SOA_CHANGESET ? 6 : 7, .digest = {.high = 0x0123456789abcdef, .low = 0xfedcba9876543210},
-		.count = 3, .time = {1700000123456}, .refresh_s = 60, .retry_s = 15, .expire_s = 604800,
+		.from = kind == SOA_CHANGESET ? 6 : 7, .count = FIXTURE_RECORDS, .time = {1700000123456},
+		.refresh_s = 60, .retry_s = 15, .expire_s = 604800,
 	};
 	for (uint8_t i = 0; i < sizeof(soa.epoch.id); i++)
 		soa.epoch.id[i] = (uint8_t)(0xa0 + i);
+	for (unsigned i = 0; i < FIXTURE_RECORDS; i++) {
+		struct record record = fixture_record(i);
+		struct fingerprint print = record_fingerprint(soa.epoch.id, &record);
+		digest_add(&soa.digest, &print);
+	}
 	return soa;
 }
 
 /* The changeset from 6 to 7: adds alice@example.org, deletes bob@example.org. */
 static FIXTURE_UNUSED void fixture_changeset(const struct identity *signer, struct buf *out)
 {
-	static const char alice[] = "alice@example.org", bob[] = "bob@example.org";
+	static const char bob[] = "bob@example.org";
 	struct soa soa = fixture_soa(SOA_CHANGESET);
 	struct changeset_draft draft = {0};
-	struct record record = record_make(RECORD_RCPT, alice, strlen(alice));
+	struct record record = fixture_record(0);
 	assert_true(changeset_draft_put(&draft, CHANGE_ADD, &record));
 	record = record_make(RECORD_RCPT, bob, strlen(bob));
 	assert_true(changeset_draft_put(&draft, CHANGE_DELETE, &record));
@@ -93,16 +110,11 @@ static FIXTURE_UNUSED void fixture_changeset(const struct identity *signer, stru
 /* A whole transfer's stream: u64 count, records. */
 static FIXTURE_UNUSED void fixture_stream(struct buf *out)
 {
-	static const char alice[] = "alice@example.org", domain[] = "example.org", name[] = "recipient_delimiter";
-	buf_put_u64(out, 3);
-	struct record record = record_make(RECORD_RCPT, alice, strlen(alice));
-	record_encode(out, &record);
-	record = record_make(RECORD_DOMAIN, domain, strlen(domain));
-	record_encode(out, &record);
-	record = record_make(RECORD_PARAM, name, strlen(name));
-	record.value = "+";
-	record.value_length = 1;
-	record_encode(out, &record);
+	buf_put_u64(out, FIXTURE_RECORDS);
+	for (unsigned i = 0; i < FIXTURE_RECORDS; i++) {
+		struct record record = fixture_record(i);
+		record_encode(out, &record);
+	}
 }
 
 static FIXTURE_UNUSED struct soa fixture_signed(enum soa_kind kind, const struct identity *signer)

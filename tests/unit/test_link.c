@@ -217,7 +217,7 @@ static void an_unknown_name_is_unreachable(void **state)
 static void greet(void *context, int events)
 {
 	(void)events;
-	static const char greeting[] = "220 mail.example.org ESMTP: this is no ZeroMQ, and it's longer than a greeting of one\r\n";
+	static const char greeting[] = "220 mail.example.org ESMTP: this is no ZeroMQ, and longer than its greeting\r\n";
 	int connection = accept4(*(int *)context, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(connection >= 0);
 	assert_int_equal(send(connection, greeting, strlen(greeting), MSG_NOSIGNAL), strlen(greeting));

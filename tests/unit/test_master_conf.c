@@ -71,7 +71,8 @@ static void everything_given(void **state)
 	(void)state;
 	struct master_conf *conf = NULL;
 	struct why why;
-	char *text = mem_sprintf("identity = \"/i\" state = \"/s\" control = \"/c\" listen = { \"tcp://[::1]:1\", \"tcp://*:2\" }\n"
+	char *text = mem_sprintf("identity = \"/i\" state = \"/s\" control = \"/c\"\n"
+		"listen = { \"tcp://[::1]:1\", \"tcp://*:2\" }\n"
 		"zone \"z1\" { source \"al\" { aliases = \"/etc/aliases\" domains = { \"Example.COM\" } interval = 5 timeout = 6 }\n"
 		"  source \"c\" { command = \"echo x\" }\n  domains = { \"STRASSE.example\" } exclude = { \"Root@Example.com\" }\n"
 		"  refresh = 1 retry = 2 expire = 3 settle_ms = 0 max_shrink_percent = 0 min_shrink = 0 smtputf8 = \"no\" }\n"
@@ -165,7 +166,8 @@ static struct master_conf *must_parse(const char *text)
 static void unchanged_zones_keep_their_spec(void **state)
 {
 	(void)state;
-	struct master_conf *old = must_parse("zone \"a\" { " SOURCE " }\nzone \"b\" { " SOURCE " }\nzone \"c\" { " SOURCE " }");
+	struct master_conf *old = must_parse("zone \"a\" { " SOURCE " } zone \"b\" { " SOURCE " }\n"
+	                                     "zone \"c\" { " SOURCE " }");
 	const struct zone_spec *a = master_conf_zone(old, 0);
 	const struct zone_spec *b = master_conf_zone(old, 1);
 	struct master_conf *conf = must_parse("zone \"b\" { " SOURCE " exclude = { \"x@y\" } }\n\nzone \"a\" { " SOURCE " }");

@@ -212,7 +212,8 @@ static struct message got(const struct link_peer *link, enum message_type type)
 		         sent_count ? message_type_name(sent[0].message.type) : "none");
 	assert_memory_equal(sent[0].link.routing, link->routing, 5);
 	if (sent[0].message.type != type)
-		fail_msg("%s (%s), not %s", message_type_name(sent[0].message.type), sent[0].message.reason, message_type_name(type));
+		fail_msg("%s (%s), not %s", message_type_name(sent[0].message.type), sent[0].message.reason,
+		         message_type_name(type));
 	buf_free(&kept);
 	kept = sent[0].bytes;
 	sent_count = 0;
@@ -680,7 +681,8 @@ static void acks_are_shown(void **state)
 	publisher_zone_status(publisher, 0, 0, &status);
 	assert_false(status.known);
 	struct message message = {
-		.type = MESSAGE_ACK, .zone = "example", .serial = 9, .served = 8, .health = HEALTH_CRITICAL, .reason = "disk full",
+		.type = MESSAGE_ACK, .zone = "example", .serial = 9, .served = 8, .health = HEALTH_CRITICAL,
+		.reason = "disk full",
 	};
 	memcpy(message.epoch_id, zone.history.soa.epoch.id, 16);
 	say(&link, &message);

@@ -1,5 +1,5 @@
-/* test_read_index.c: the helper process on indexes as Postfix writes them: complete, locked, damaged. Each reading runs in
- * a process of its own, as it does in life: this program started again with --read. */
+/* test_read_index.c: the helper process on indexes as Postfix writes them: complete, locked, damaged. Each reading
+ * runs in a process of its own, as it does in life: this program started again with --read. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -249,8 +249,8 @@ static void a_file_that_was_cut_off_is_refused(void **state)
 		free(keys[i]);
 }
 
-/* Each page in turn is overwritten: the reader may refuse, crash or see fewer keys, but it ends, and never says that keys
- * are there which aren't. */
+/* Each page in turn is overwritten: the reader may refuse, crash or see fewer keys, but it ends, and never says
+ * that keys are there which aren't. */
 static void damage_hurts_the_helper_alone(void **state)
 {
 	(void)state;
@@ -375,8 +375,8 @@ static void texts_are_listed_with_a_note(void **state)
 	static const char text[] = "A@b x\nbroken\n\"open y\na@B z\n";
 	index_write(path, text, sizeof(text) - 1);
 	char *map = map_of("text", "text");
-	char *note = mem_sprintf("%s:2: passed over: a key, white space and a value are expected (2 lines like this in all)\n",
-	                         path);
+	char *note = mem_sprintf("%s:2: passed over: a key, white space and a value are expected "
+	                         "(2 lines like this in all)\n", path);
 	assert_lists(map, "A@b\na@B\n", note);
 	free(map);
 	map = map_of("texthash", "text");

@@ -50,7 +50,8 @@ static void lines_that_are_not_utf8_count_only_without_smtputf8(void **state)
 	(void)state;
 	static const char *const bad[] = {"\xff", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
 	                                  "\xf4\x90\x80\x80", "\xc3", "\xe2\x82", "\x80"};
-	static const char *const good[] = {"\xc3\xa9", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+	static const char *const good[] = {"\xc3\xa9", "\xe0\xa0\x80",
+	                                   "\xed\x9f\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char text[32];
 		(void)snprintf(text, sizeof(text), "a %s\n", bad[i]);

@@ -1,0 +1,220 @@
+/* main.c: rxfer-replica, in the order of its start: options, configuration, limits, lock, identity, signals, zones, tables
+ * and links, control socket, ready, run, orderly end.
+ *
+ * Signals are taken before the first ZeroMQ context makes its threads. */
+#include "config.h"
+
+#include "common/control.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "replica/replica_check.h"
+#include "replica/replica_control.h"
+#include "replica/replica_status.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define STATUS_MS 30000
+
+struct daemon {
+	const char *conf_path;
+	struct loop *loop;
+	struct identity *identity;
+	struct replica replica;
+	struct control *control;
+	struct timer status;
+	char told[WHY_MAX];              /* to the service manager */
+};
+
+/* ---- signals ---- */
+
+static void on_end(void *context)
+{
+	struct daemon *daemon = context;
+	service_stopping();
+	loop_stop(daemon->loop);
+}
+
+static void on_hangup(void *context)
+{
+	struct daemon *daemon = context;
+	struct replica_conf *conf = NULL;
+	struct why why;
+	service_reloading();
+	enum rc rc = replica_conf_load(daemon->conf_path, &conf, &why);
+	if (rc == RC_OK && (rc = replica_reload(&daemon->replica, &conf, &why)) != RC_OK)
+		(void)why_prepend(&why, rc, "%s", daemon->conf_path);
+	if (rc != RC_OK) {
+		log_error("%s; the configuration that was read before stays in force", why.text);
+		replica_conf_free(&conf);
+	} else {
+		log_info("the configuration was read again: %zu zones, %zu tables", daemon->replica.conf->zone_count,
+		         daemon->replica.conf->table_count);
+	}
+	service_ready(daemon->told);
+}
+
+/* A line for `systemctl status`, now and then; the log has the events. */
+static void tell_service(void *context)
+{
+	struct daemon *daemon = context;
+	char summary[WHY_MAX];
+	(void)replica_status_summary(&daemon->replica, summary);
+	if (strcmp(summary, daemon->told) != 0) {
+		memcpy(daemon->told, summary, sizeof(summary));
+		service_status(daemon->told);
+	}
+	loop_timer_after(daemon->loop, &daemon->status, STATUS_MS, tell_service, daemon);
+}
+
+/* ---- start and end ---- */
+
+static enum rc start(struct daemon *daemon, struct replica_conf **conf, struct why *why)
+{
+	enum rc rc = service_lock((*conf)->state, why);
+	if (rc != RC_OK)
+		return rc;
+	const char *path = (*conf)->identity;
+	rc = identity_load(path, &daemon->identity, why);
+	if (rc == RC_NOT_FOUND)
+		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", path, path);
+	if (rc != RC_OK)
+		return rc;
+	loop_signal(daemon->loop, SIGTERM, on_end, daemon);
+	loop_signal(daemon->loop, SIGINT, on_end, daemon);
+	loop_signal(daemon->loop, SIGHUP, on_hangup, daemon);
+	rc = replica_open(&daemon->replica, daemon->loop, daemon->identity, conf, why);
+	if (rc != RC_OK)
+		return rc;
+	return control_open(daemon->loop, daemon->replica.conf->control, replica_control_handle, &daemon->replica,
+	                    &daemon->control, why);
+}
+
+static void stop(struct daemon *daemon)
+{
+	loop_timer_clear(daemon->loop, &daemon->status);
+	if (daemon->control)
+		control_close(&daemon->control);
+	replica_close(&daemon->replica);
+	identity_free(&daemon->identity);
+}
+
+static int serve(struct daemon *daemon, struct replica_conf **conf)
+{
+	struct why why;
+	char key[PUBKEY_TEXT_MAX];
+	service_harden();
+	if (start(daemon, conf, &why) != RC_OK) {
+		log_error("%s", why.text);
+		stop(daemon);
+		return EXIT_FAILURE;
+	}
+	pubkey_format(identity_public(daemon->identity), key);
+	log_info("rxfer-replica " PACKAGE_VERSION ", key %s", key);
+	tell_service(daemon);
+	service_ready(daemon->told);
+	bool failed = loop_run(daemon->loop, &why) != RC_OK;
+	if (failed)
+		log_error("%s", why.text);
+	failed = failed || daemon->replica.failed;
+	stop(daemon);
+	log_info("ended");
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+	"usage: rxfer-replica [-c FILE] [-t | --check] [--debug]\n"
+	"  -c FILE      the configuration, default " SYSCONFDIR "/rxfer/replica.conf\n"
+	"  -t           check the configuration and stop\n"
+	"  --check      also look at identity and folders, print the lines for main.cf, and stop; changes nothing;\n"
+	"               exit status 0 all is well, 1 warnings, 2 errors\n"
+	"  --debug      log more\n"
+	"  --version, --help\n";
+
+enum action { SERVE, TEST, CHECK };
+
+struct choice {
+	const char *conf_path;
+	enum action action;
+	bool debug;
+	int status;          /* -1: go on */
+};
+
+static struct choice parse_options(int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256, OPTION_DEBUG, OPTION_VERSION, OPTION_HELP };
+	static const struct option long_options[] = {
+		{"check", no_argument, NULL, OPTION_CHECK},     {"debug", no_argument, NULL, OPTION_DEBUG},
+		{"version", no_argument, NULL, OPTION_VERSION}, {"help", no_argument, NULL, OPTION_HELP},
+		{NULL, 0, NULL, 0},
+	};
+	struct choice choice = {.conf_path = SYSCONFDIR "/rxfer/replica.conf", .action = SERVE, .status = -1};
+	for (int option; choice.status < 0 && (option = getopt_long(argc, argv, "c:t", long_options, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			choice.conf_path = optarg;
+			break;
+		case 't':
+			choice.action = TEST;
+			break;
+		case OPTION_CHECK:
+			choice.action = CHECK;
+			break;
+		case OPTION_DEBUG:
+			choice.debug = true;
+			break;
+		case OPTION_VERSION:
+			printf("rxfer-replica " PACKAGE_VERSION "\n");
+			choice.status = EXIT_SUCCESS;
+			break;
+		case OPTION_HELP:
+			fputs(usage, stdout);
+			choice.status = EXIT_SUCCESS;
+			break;
+		default:
+			fputs(usage, stderr);
+			choice.status = 2;
+		}
+	}
+	if (choice.status < 0 && optind < argc) {
+		fprintf(stderr, "rxfer-replica: \"%s\": there is nothing to say but options\n%s", argv[optind], usage);
+		choice.status = 2;
+	}
+	return choice;
+}
+
+int main(int argc, char **argv)
+{
+	struct choice choice = parse_options(argc, argv);
+	if (choice.status >= 0)
+		return choice.status;
+	log_open("rxfer-replica", choice.debug);
+	identity_init();
+	struct replica_conf *conf = NULL;
+	struct why why;
+	if (replica_conf_load(choice.conf_path, &conf, &why) != RC_OK) {
+		fprintf(stderr, "rxfer-replica: %s\n", why.text);
+		return choice.action == SERVE ? EXIT_FAILURE : 2;
+	}
+	int status = EXIT_SUCCESS;
+	if (choice.action == TEST) {
+		printf("%s: the configuration is well-formed\n", choice.conf_path);
+	} else if (choice.action == CHECK) {
+		status = replica_check_run(conf);
+	} else {
+		struct daemon daemon = {.conf_path = choice.conf_path};
+		daemon.loop = loop_new();
+		status = serve(&daemon, &conf);
+		loop_free(daemon.loop);
+	}
+	replica_conf_free(&conf);
+	return status;
+}

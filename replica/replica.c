@@ -1,0 +1,383 @@
+/* replica.c: see replica.h. Zones and tables don't know each other, nor the links: here is who tells whom.
+ *
+ *     link --> master --> session --> tables        (messages; changed records)
+ *     link <-- master <-- session <-- tables        (requests, ACK; served serials)
+ */
+#include "config.h"
+
+#include "replica/replica.h"
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REFUSED_LOG_MS 60000
+
+/* ---- who is who ---- */
+
+struct session *replica_session(const struct replica *replica, const char *zone)
+{
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		if (replica->sessions[i] && strcmp(session_name(replica->sessions[i]), zone) == 0)
+			return replica->sessions[i];
+	return NULL;
+}
+
+static struct master *find_master(const struct replica *replica, const char *name)
+{
+	for (size_t i = 0; i < replica->conf->master_count; i++)
+		if (replica->masters[i] && strcmp(master_spec(replica->masters[i])->name, name) == 0)
+			return replica->masters[i];
+	return NULL;
+}
+
+struct master *replica_master_of(const struct replica *replica, const struct session *session)
+{
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		if (replica->sessions[i] == session)
+			return find_master(replica, replica->conf->zones[i].master);
+	return NULL;
+}
+
+/* ---- refusals ---- */
+
+/* Logged once a minute while it goes on, so that nobody can fill a disk with it. */
+static void on_refused(void *context, const char *sentence)
+{
+	struct replica *replica = context;
+	struct wall now = clock_wall();
+	int64_t since = now.ms - replica->last_refused_at.ms;
+	replica->refused++;
+	if (since >= 0 && since < REFUSED_LOG_MS && strcmp(replica->last_refused.text, sentence) == 0)
+		return;
+	log_warn("refused: %s", sentence);
+	(void)why_set(&replica->last_refused, RC_REFUSED, "%s", sentence);
+	replica->last_refused_at = now;
+}
+
+static void on_session_refused(void *context, const struct session *session, const char *sentence)
+{
+	(void)session;
+	on_refused(context, sentence);
+}
+
+/* ---- from masters to sessions ---- */
+
+static void on_link(void *context, struct master *master, bool up)
+{
+	struct replica *replica = context;
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		if (replica->sessions[i] && replica_master_of(replica, replica->sessions[i]) == master)
+			session_link(replica->sessions[i], up);
+}
+
+static void on_welcome(void *context, struct master *master)
+{
+	struct replica *replica = context;
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		if (replica->sessions[i] && replica_master_of(replica, replica->sessions[i]) == master)
+			session_welcome(replica->sessions[i]);
+}
+
+static void on_message(void *context, struct master *master, const struct message *message)
+{
+	struct replica *replica = context;
+	struct session *session = replica_session(replica, message->zone);
+	if (session && replica_master_of(replica, session) == master) {
+		session_message(session, message);
+		return;
+	}
+	struct why why;
+	if (message->type == MESSAGE_ERROR)
+		(void)why_set(&why, RC_REFUSED, "master \"%s\" says: %s", master_spec(master)->name, message->reason);
+	else
+		(void)why_set(&why, RC_REFUSED, "master \"%s\" sent %s for zone \"%s\", which isn't taken from it",
+		              master_spec(master)->name, message_type_name(message->type), message->zone);
+	on_refused(replica, why.text);
+}
+
+static enum rc on_send(void *context, struct session *session, const void *data, size_t length)
+{
+	struct master *master = replica_master_of(context, session);
+	return master ? master_send(master, data, length) : RC_AGAIN;
+}
+
+static void on_fatal(void *context, const char *sentence)
+{
+	struct replica *replica = context;
+	log_error("%s; ending, so that a restart finds out what is on disk", sentence);
+	replica->failed = true;
+	loop_stop(replica->loop);
+}
+
+/* ---- between sessions and tables ---- */
+
+static bool in_table(const struct replica *replica, size_t table, const char *zone)
+{
+	return replica->tables[table] && replica_table_has(&replica->conf->tables[table], zone);
+}
+
+static void on_changed(void *context, struct session *session, bool recipients, bool domains)
+{
+	struct replica *replica = context;
+	for (size_t i = 0; i < replica->conf->table_count; i++) {
+		if (!in_table(replica, i, session_name(session)))
+			continue;
+		bool holds_recipients = table_spec(replica->tables[i])->holds == TABLE_RECIPIENTS;
+		table_touch(replica->tables[i], holds_recipients ? recipients : domains);
+	}
+}
+
+static void take_served(const struct table *table, const char *zone, struct session_tables *out)
+{
+	struct epoch epoch;
+	uint64_t serial;
+	bool served = table_served(table, zone, &epoch, &serial);
+	if (!out->any) {
+		out->held = served;
+		out->epoch = epoch;
+		out->serial = serial;
+	} else if (!served || !out->held || !epoch_equal(&epoch, &out->epoch)) {
+		out->held = false;
+	} else if (serial < out->serial) {
+		out->serial = serial;
+	}
+	out->any = true;
+}
+
+static void on_tables(void *context, const struct session *session, struct session_tables *out)
+{
+	struct replica *replica = context;
+	for (size_t i = 0; i < replica->conf->table_count; i++) {
+		if (!in_table(replica, i, session_name(session)))
+			continue;
+		struct table_status status = table_status(replica->tables[i]);
+		take_served(replica->tables[i], session_name(session), out);
+		bool makeshift = status.state == TABLE_OK;
+		if (status.error[0] && (!out->trouble || (out->makeshift && !makeshift))) {
+			out->trouble = status.error;
+			out->makeshift = makeshift;
+		}
+	}
+}
+
+static size_t index_of(const struct replica *replica, const struct table *table)
+{
+	for (size_t i = 0; i < replica->conf->table_count; i++)
+		if (replica->tables[i] == table)
+			return i;
+	abort();      /* a table that isn't ours */
+}
+
+static void on_table_zone(void *context, const struct table *table, size_t index, struct table_zone *out)
+{
+	struct replica *replica = context;
+	const struct replica_table *conf = &replica->conf->tables[index_of(replica, table)];
+	const struct session *session =
+		conf->zone_count == 0 ? replica->sessions[index] : replica_session(replica, conf->zones[index]);
+	const struct tally *tally = session_tally(session);
+	*out = (struct table_zone){
+		.name = session_name(session), .db = session_db(session), .allow = session_allow(session),
+		.open = session_open(session),
+		.expected = conf->spec.holds == TABLE_RECIPIENTS ? tally->recipients : tally->domains,
+	};
+}
+
+static void on_table_changed(void *context, struct table *table)
+{
+	struct replica *replica = context;
+	size_t index = index_of(replica, table);
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		if (in_table(replica, index, session_name(replica->sessions[i])))
+			session_served(replica->sessions[i]);
+}
+
+/* ---- making and keeping ---- */
+
+static enum rc put_master(struct replica *replica, struct master *old, const struct master_spec *spec, struct master **out,
+                          struct why *why)
+{
+	const struct master_events events = {.link = on_link, .welcome = on_welcome, .message = on_message,
+	                                     .refused = on_refused, .context = replica};
+	*out = old;
+	if (old)
+		return master_configure(old, spec, why);
+	return master_new(replica->loop, replica->identity, "rxfer-replica " PACKAGE_VERSION, spec, &events, out, why);
+}
+
+static enum rc put_session(struct replica *replica, struct session *old, const struct replica_zone *zone,
+                           struct session **out, struct why *why)
+{
+	const struct session_events events = {.send = on_send, .changed = on_changed, .tables = on_tables,
+	                                      .refused = on_session_refused, .fatal = on_fatal, .context = replica};
+	*out = old;
+	if (old)
+		return session_configure(old, &zone->session, why);
+	return session_new(replica->loop, &zone->session, zone->folder, &events, out, why);
+}
+
+static struct table *put_table(struct replica *replica, struct table *old, const struct replica_table *conf)
+{
+	const struct table_events events = {.zone = on_table_zone, .changed = on_table_changed, .context = replica};
+	size_t zones = conf->zone_count == 0 ? replica->conf->zone_count : conf->zone_count;
+	if (!old)
+		return table_new(replica->loop, &conf->spec, replica->conf->stamps_folder, zones, &events);
+	table_configure(old, &conf->spec, zones);
+	return old;
+}
+
+static void allocate(struct replica *replica)
+{
+	replica->masters = mem_zalloc((replica->conf->master_count + 1) * sizeof(*replica->masters));
+	replica->sessions = mem_zalloc((replica->conf->zone_count + 1) * sizeof(*replica->sessions));
+	replica->tables = mem_zalloc((replica->conf->table_count + 1) * sizeof(*replica->tables));
+}
+
+enum rc replica_open(struct replica *replica, struct loop *loop, const struct identity *identity,
+                     struct replica_conf **conf, struct why *why)
+{
+	*replica = (struct replica){.loop = loop, .identity = identity, .conf = *conf};
+	*conf = NULL;
+	allocate(replica);
+	enum rc rc = file_make_folder(replica->conf->zones_folder, why);
+	if (rc == RC_OK)
+		rc = file_make_folder(replica->conf->stamps_folder, why);
+	for (size_t i = 0; rc == RC_OK && i < replica->conf->zone_count; i++)
+		rc = put_session(replica, NULL, &replica->conf->zones[i], &replica->sessions[i], why);
+	for (size_t i = 0; rc == RC_OK && i < replica->conf->table_count; i++)
+		replica->tables[i] = put_table(replica, NULL, &replica->conf->tables[i]);
+	for (size_t i = 0; rc == RC_OK && i < replica->conf->master_count; i++)
+		rc = put_master(replica, NULL, &replica->conf->masters[i], &replica->masters[i], why);
+	return rc;
+}
+
+/* Closes what the arrays hold: links first, so that nothing comes any more; tables before the zones that they read. */
+static void close_all(struct replica *replica)
+{
+	const struct replica_conf *conf = replica->conf;
+	for (size_t i = 0; replica->masters && i < conf->master_count; i++)
+		master_free(&replica->masters[i]);
+	for (size_t i = 0; replica->tables && i < conf->table_count; i++)
+		table_free(&replica->tables[i]);
+	for (size_t i = 0; replica->sessions && i < conf->zone_count; i++)
+		session_free(&replica->sessions[i]);
+	free(replica->masters);
+	free(replica->tables);
+	free(replica->sessions);
+	replica->masters = NULL;
+	replica->tables = NULL;
+	replica->sessions = NULL;
+}
+
+void replica_close(struct replica *replica)
+{
+	if (!replica->conf)
+		return;
+	close_all(replica);
+	replica_conf_free(&replica->conf);
+}
+
+/* ---- SIGHUP ---- */
+
+static struct master *take_master(struct replica *old, const char *name)
+{
+	for (size_t i = 0; i < old->conf->master_count; i++) {
+		struct master *master = old->masters[i];
+		if (!master || strcmp(master_spec(master)->name, name) != 0)
+			continue;
+		old->masters[i] = NULL;
+		return master;
+	}
+	return NULL;
+}
+
+static struct session *take_session(struct replica *old, const char *name)
+{
+	for (size_t i = 0; i < old->conf->zone_count; i++) {
+		struct session *session = old->sessions[i];
+		if (!session || strcmp(session_name(session), name) != 0)
+			continue;
+		old->sessions[i] = NULL;
+		return session;
+	}
+	return NULL;
+}
+
+static struct table *take_table(struct replica *old, const char *name)
+{
+	for (size_t i = 0; i < old->conf->table_count; i++) {
+		struct table *table = old->tables[i];
+		if (!table || strcmp(table_spec(table)->name, name) != 0)
+			continue;
+		old->tables[i] = NULL;
+		return table;
+	}
+	return NULL;
+}
+
+/* The master that a session had before, by name, and the one it has now: when they differ its talk begins anew. */
+static bool moved(const struct replica_conf *old, const struct replica_zone *zone)
+{
+	for (size_t i = 0; i < old->zone_count; i++)
+		if (strcmp(old->zones[i].session.name, zone->session.name) == 0)
+			return strcmp(old->zones[i].master, zone->master) != 0;
+	return true;
+}
+
+static void introduce(struct replica *replica, struct session *session)
+{
+	struct master *master = replica_master_of(replica, session);
+	session_link(session, false);
+	if (!master || !master_greeted(master))
+		return;
+	session_link(session, true);
+	session_welcome(session);
+}
+
+/* The new arrays are filled with what goes on; what is left in the old ones is closed after. */
+static enum rc refill(struct replica *replica, struct replica *old, struct why *why)
+{
+	const struct replica_conf *conf = replica->conf;
+	enum rc rc = RC_OK;
+	for (size_t i = 0; i < conf->master_count; i++)
+		replica->masters[i] = take_master(old, conf->masters[i].name);
+	for (size_t i = 0; i < conf->table_count; i++)
+		replica->tables[i] = take_table(old, conf->tables[i].spec.name);
+	for (size_t i = 0; i < conf->zone_count; i++)
+		replica->sessions[i] = take_session(old, conf->zones[i].session.name);
+	for (size_t i = 0; rc == RC_OK && i < conf->zone_count; i++)
+		rc = put_session(replica, replica->sessions[i], &conf->zones[i], &replica->sessions[i], why);
+	for (size_t i = 0; rc == RC_OK && i < conf->table_count; i++)
+		replica->tables[i] = put_table(replica, replica->tables[i], &conf->tables[i]);
+	for (size_t i = 0; rc == RC_OK && i < conf->master_count; i++)
+		rc = put_master(replica, replica->masters[i], &conf->masters[i], &replica->masters[i], why);
+	for (size_t i = 0; rc == RC_OK && i < conf->zone_count; i++)
+		if (moved(old->conf, &conf->zones[i]))
+			introduce(replica, replica->sessions[i]);
+	return rc;
+}
+
+enum rc replica_reload(struct replica *replica, struct replica_conf **conf, struct why *why)
+{
+	const char *fixed = replica_conf_fixed_change(replica->conf, *conf);
+	if (fixed)
+		return why_set(why, RC_REFUSED, "%s can't be changed while the daemon runs: restart it", fixed);
+	struct replica old = *replica;
+	replica->conf = *conf;
+	*conf = NULL;
+	allocate(replica);
+	struct why reason;
+	if (refill(replica, &old, &reason) != RC_OK) {
+		/* The configuration was checked, so it's the disk or the network; a start says the same until it's mended. */
+		log_error("%s", reason.text);
+		on_fatal(replica, "the new configuration can't be put to work");
+		for (size_t i = 0; i < replica->conf->table_count; i++)
+			table_free(&replica->tables[i]);
+	}
+	close_all(&old);
+	replica_conf_free(&old.conf);
+	return RC_OK;
+}

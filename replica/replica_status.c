@@ -1,0 +1,179 @@
+/* replica_status.c: see replica_status.h.
+ *
+ * A master that can't be reached is no fault of this host, and what a backup is for: the zones' freshness says when it
+ * becomes one. A master that refuses us, or has another key, won't get better by waiting: that is a warning at once. */
+#include "config.h"
+
+#include "replica/replica_status.h"
+
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const health_names[] = {
+	[HEALTH_OK] = "ok", [HEALTH_WARNING] = "warning", [HEALTH_CRITICAL] = "critical",
+};
+
+static json_t *number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+/* Names and sentences are clean UTF-8; a path from the configuration need not be. */
+static json_t *text(const char *value)
+{
+	char *clean = mem_strdup(value);
+	why_clean(clean);
+	json_t *json = json_string(clean);
+	free(clean);
+	return json;
+}
+
+static json_t *hex(const uint8_t *bytes, size_t length)
+{
+	char digits[33];
+	for (size_t i = 0; i < length && i < 16; i++)
+		(void)snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
+	return json_string(digits);
+}
+
+static json_t *master_json(const struct master *master)
+{
+	const struct master_spec *spec = master_spec(master);
+	struct master_status status = master_status(master);
+	json_t *json = json_object();
+	json_object_set_new(json, "name", text(spec->name));
+	json_object_set_new(json, "connect", text(spec->connect));
+	json_object_set_new(json, "state", json_string(status.state));
+	json_object_set_new(json, "since", json_integer(status.since.ms));
+	json_object_set_new(json, "error", text(status.error));
+	return json;
+}
+
+static json_t *zone_json(const struct replica *replica, size_t index)
+{
+	struct session_status status;
+	session_status(replica->sessions[index], &status);
+	json_t *json = json_object();
+	json_object_set_new(json, "name", text(replica->conf->zones[index].session.name));
+	json_object_set_new(json, "master", text(replica->conf->zones[index].master));
+	json_object_set_new(json, "health", json_string(health_names[status.health]));
+	json_object_set_new(json, "reason", text(status.reason));
+	json_object_set_new(json, "freshness", json_string(freshness_name(status.freshness)));
+	json_object_set_new(json, "state", json_string(refresh_state_name(status.state)));
+	json_object_set_new(json, "serial", number(status.serial));
+	json_object_set_new(json, "epoch", status.present ? hex(status.epoch.id, sizeof(status.epoch.id)) : json_string(""));
+	json_object_set_new(json, "records", number(status.records));
+	json_object_set_new(json, "recipients", number(status.tally.recipients));
+	json_object_set_new(json, "domains", number(status.tally.domains));
+	json_object_set_new(json, "announced", json_integer(status.announced.ms));
+	json_object_set_new(json, "received", json_integer(status.received.ms));
+	json_object_set_new(json, "refused_records", number(status.tally.refused));
+	json_object_set_new(json, "transfer_done", number(status.transfer_done));
+	json_object_set_new(json, "transfer_total", number(status.transfer_total));
+	json_object_set_new(json, "error", text(status.error));
+	return json;
+}
+
+static json_t *table_json(const struct table *table)
+{
+	const struct table_spec *spec = table_spec(table);
+	struct table_status status = table_status(table);
+	char *line = table_main_cf(spec);
+	json_t *json = json_object();
+	json_object_set_new(json, "name", text(spec->name));
+	json_object_set_new(json, "holds", json_string(table_holds_name(spec->holds)));
+	json_object_set_new(json, "type", json_string(spec->type->name));
+	json_object_set_new(json, "path", text(spec->path));
+	json_object_set_new(json, "records", number(status.records));
+	json_object_set_new(json, "written", json_integer(status.written.ms));
+	json_object_set_new(json, "state", json_string(table_state_name(status.state)));
+	json_object_set_new(json, "error", text(status.error));
+	json_object_set_new(json, "main_cf", text(line));
+	free(line);
+	return json;
+}
+
+/* ---- in one line ---- */
+
+static bool worse(enum message_health *health, enum message_health other)
+{
+	if (other <= *health)
+		return false;
+	*health = other;
+	return true;
+}
+
+enum message_health replica_status_summary(const struct replica *replica, char out[WHY_MAX])
+{
+	enum message_health health = HEALTH_OK;
+	uint64_t recipients = 0;
+	struct why line;
+	for (size_t i = 0; i < replica->conf->zone_count; i++) {
+		struct session_status status;
+		session_status(replica->sessions[i], &status);
+		recipients += status.tally.recipients;
+		if (worse(&health, status.health))
+			(void)why_set(&line, RC_OK, "zone \"%s\": %s", session_name(replica->sessions[i]), status.reason);
+	}
+	for (size_t i = 0; i < replica->conf->table_count; i++) {
+		struct table_status status = table_status(replica->tables[i]);
+		if (status.state != TABLE_OK && worse(&health, HEALTH_CRITICAL))
+			(void)why_set(&line, RC_OK, "table \"%s\": %s", table_spec(replica->tables[i])->name, status.error);
+	}
+	for (size_t i = 0; i < replica->conf->master_count; i++) {
+		struct master_status status = master_status(replica->masters[i]);
+		if (status.hopeless && worse(&health, HEALTH_WARNING))
+			(void)why_set(&line, RC_OK, "master \"%s\": %s", master_spec(replica->masters[i])->name, status.error);
+	}
+	if (health == HEALTH_OK)
+		(void)why_set(&line, RC_OK, "%zu zone%s fresh, %" PRIu64 " recipients, %zu table%s right", replica->conf->zone_count,
+		              replica->conf->zone_count == 1 ? "" : "s", recipients, replica->conf->table_count,
+		              replica->conf->table_count == 1 ? "" : "s");
+	memcpy(out, line.text, WHY_MAX);
+	return health;
+}
+
+static json_t *refused_json(const struct replica *replica)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "messages", number(replica->refused));
+	json_object_set_new(json, "last", text(replica->last_refused.text));
+	return json;
+}
+
+void replica_status_json(const struct replica *replica, struct buf *out)
+{
+	char key[PUBKEY_TEXT_MAX], summary[WHY_MAX];
+	enum message_health health = replica_status_summary(replica, summary);
+	pubkey_format(identity_public(replica->identity), key);
+	json_t *json = json_object();
+	json_object_set_new(json, "program", json_string("rxfer-replica"));
+	json_object_set_new(json, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(json, "health", json_string(health_names[health]));
+	json_object_set_new(json, "summary", text(summary));
+	json_object_set_new(json, "now", json_integer(clock_wall().ms));
+	json_object_set_new(json, "key", json_string(key));
+	json_t *masters = json_array(), *zones = json_array(), *tables = json_array();
+	for (size_t i = 0; i < replica->conf->master_count; i++)
+		json_array_append_new(masters, master_json(replica->masters[i]));
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		json_array_append_new(zones, zone_json(replica, i));
+	for (size_t i = 0; i < replica->conf->table_count; i++)
+		json_array_append_new(tables, table_json(replica->tables[i]));
+	json_object_set_new(json, "masters", masters);
+	json_object_set_new(json, "zones", zones);
+	json_object_set_new(json, "tables", tables);
+	json_object_set_new(json, "refused", refused_json(replica));
+	char *line = json_dumps(json, JSON_COMPACT);
+	if (!line)
+		mem_exhausted();
+	buf_put(out, line, strlen(line));
+	buf_put(out, "\n", 1);
+	free(line);
+	json_decref(json);
+}
