@@ -12,8 +12,8 @@
  * beneath the mapping: a full disk is then a SIGBUS. With xmsiz 0 records are written with pwrite, where a full
  * disk is an error, and header and buckets were written as zeros when the file was made, so that their blocks are
  * there (file systems that never overwrite in place, btrfs and zfs, can't promise that). It costs little: a million
- * records of 35 bytes are built in 1.0 s instead of 0.7 s, and walked in 0.3 s (at 48 bytes a read, the library's choice, 0.6
- * s).
+ * records of 35 bytes are built in 1.0 s instead of 0.7 s, and walked in 0.3 s (0.6 s at 48 bytes a read, the
+ * library's choice).
  *
  * Full disk. The library (1.4.48) compares pwrite's and pread's result -1 with an unsigned size, and so takes
  * failure for success. Only errno shows it: each call here is made with errno 0, and one of a write's errors in it

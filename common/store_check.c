@@ -12,10 +12,13 @@
  *    35  u8 free block pool power               36  u8 options (1: large)  40  u64 number of buckets
  *    48  u64 records         56  u64 file size   64  u64 offset of the first record
  *   256  buckets, u64 each: offset >> alignment of the root of a tree of records, or 0; behind them the free block
- *   pool A record: u8 0xc8, u8 hash, u64 left, u64 right (offsets >> alignment), u16 padding, key and value lengths
- *   (7 bits a byte, the lowest first; all but the last byte complemented), key, value, padding. A free block: u8
- *   0xb0, u32 size. The log (PATH.wal): u64 size to cut the file back to, then pieces to write back, last first:
- *   u64 offset, u32 length, bytes. The first piece is the header. A piece is written before what it saves is changed. */
+ *        pool, which is written at a close only
+ *
+ * A record: u8 0xc8, u8 hash, u64 left, u64 right (offsets >> alignment), u16 padding, key and value lengths (7 bits a
+ * byte, the lowest first; all but the last byte complemented), key, value, padding. A free block: u8 0xb0, u32 size.
+ *
+ * The log (PATH.wal): u64 size to cut the file back to, then pieces to write back, last first: u64 offset, u32 length,
+ * bytes. The first piece is the header. A piece is written before what it saves is changed. */
 #include "common/store_check.h"
 
 #include "common/file.h"

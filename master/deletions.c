@@ -275,6 +275,14 @@ enum rc deletions_settle(struct deletions *deletions, const struct deletions_vie
 	enum rc rc = find_due(deletions, view, &due, why);
 	if (rc != RC_OK)
 		goto out;
+	if (view->wait) {
+		rc = edition_flush(deletions->edition, why);
+		if (rc == RC_OK) {
+			copy_set(&deletions->due, &due);
+			deletions->compared = true;
+		}
+		goto out;
+	}
 	brake_split(&deletions->held, &due, &still, &fresh);
 	rc = judge(deletions, &still, &fresh, view->emptied, &verdict, why);
 	if (rc != RC_OK)

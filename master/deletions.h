@@ -33,12 +33,13 @@ struct deletions_view {
 	struct merge_sets sets;            /* the set at `index` is the one before this reading */
 	size_t index;
 	const struct fpset *fresh;
+	bool wait;                         /* another source is about to be read: it may have what this one dropped */
 	bool emptied;                      /* a source that had records has none now */
 	const struct held_file *names;     /* of the sources that have records, for the file */
 };
 
 /* Judges what is due, writes down what is held, deletes the rest, and flushes the edition with all that was drafted
- * before. On failure nothing is remembered: the same reading again comes to the same result. RC_IO, RC_DAMAGED. */
+ * before. With `wait` what is due is remembered for the next time, and only the flush is done. On failure nothing is remembered: the same reading again comes to the same result. RC_IO, RC_DAMAGED. */
 enum rc deletions_settle(struct deletions *deletions, const struct deletions_view *view, struct why *why);
 
 /* Deletes exactly what is held. RC_NOT_FOUND: nothing is. RC_REFUSED: no recipient would be left. RC_IO, RC_DAMAGED. */

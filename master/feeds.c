@@ -26,8 +26,7 @@ struct feed {
 
 struct feeds {
 	const struct zone_spec *spec;
-	feeds_reading *on_reading;
-	void *context;
+	struct feeds_events events;
 	size_t count;
 	struct feed *at;
 	const struct fpset **sets;   /* what feeds_sets lends out */
@@ -38,7 +37,7 @@ static void source_read(void *context, struct source *source, struct reading **r
 	struct feed *feed = context;
 	feed->failing = false;
 	feed->fresh_empty = source_status(source).tally.keys == 0 || reading_set(*reading)->count == 0;
-	feed->owner->on_reading(feed->owner->context, feed->index, reading);
+	feed->owner->events.reading(feed->owner->events.context, feed->index, reading);
 }
 
 static bool remember(char **last, const char *text)
@@ -49,9 +48,8 @@ static bool remember(char **last, const char *text)
 	return news && text[0] != '\0';
 }
 
-static void source_changed(void *context, struct source *source)
+static void log_change(struct feed *feed, struct source *source)
 {
-	struct feed *feed = context;
 	struct source_status status = source_status(source);
 	const char *zone = feed->owner->spec->name;
 	const char *name = feed->owner->spec->sources[feed->index].name;
@@ -73,13 +71,19 @@ static void source_changed(void *context, struct source *source)
 		log_warn("zone \"%s\": source \"%s\": %s", zone, name, status.error);
 }
 
+static void source_changed(void *context, struct source *source)
+{
+	struct feed *feed = context;
+	log_change(feed, source);
+	feed->owner->events.changed(feed->owner->events.context);
+}
+
 enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_t key[RECORD_HASH_KEY_BYTES],
-                   feeds_reading *on_reading, void *context, struct feeds **out, struct why *why)
+                   const struct feeds_events *events, struct feeds **out, struct why *why)
 {
 	struct feeds *feeds = mem_zalloc(sizeof *feeds);
 	feeds->spec = spec;
-	feeds->on_reading = on_reading;
-	feeds->context = context;
+	feeds->events = *events;
 	feeds->count = spec->source_count;
 	feeds->at = mem_zalloc(feeds->count * sizeof *feeds->at);
 	feeds->sets = mem_zalloc(feeds->count * sizeof *feeds->sets);
@@ -87,8 +91,8 @@ enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_
 		struct feed *feed = &feeds->at[i];
 		feed->owner = feeds;
 		feed->index = i;
-		const struct source_events events = {source_read, source_changed, feed};
-		enum rc rc = source_new(loop, &spec->sources[i], key, &events, &feed->source, why);
+		const struct source_events heard = {source_read, source_changed, feed};
+		enum rc rc = source_new(loop, &spec->sources[i], key, &heard, &feed->source, why);
 		if (rc != RC_OK) {
 			feeds_close(&feeds);
 			return why_prepend(why, rc, "zone \"%s\": source \"%s\"", spec->name, spec->sources[i].name);
@@ -133,6 +137,21 @@ const char *feeds_unread_but(const struct feeds *feeds, size_t index)
 const char *feeds_unread(const struct feeds *feeds)
 {
 	return feeds_unread_but(feeds, FEEDS_NONE);
+}
+
+bool feeds_pending_but(const struct feeds *feeds, size_t index)
+{
+	for (size_t i = 0; i < feeds->count; i++)
+		if (i != index && source_status(feeds->at[i].source).reading)
+			return true;
+	return false;
+}
+
+void feeds_ask_commands(struct feeds *feeds, size_t index)
+{
+	for (size_t i = 0; i < feeds->count; i++)
+		if (i != index && feeds->spec->sources[i].kind == SOURCE_COMMAND)
+			source_read_now(feeds->at[i].source);
 }
 
 /* ---- Readings ---- */

@@ -11,15 +11,26 @@ struct feeds;
 /* A complete reading of the source at `index`. The receiver may take it over, by feeds_keep or feeds_take. */
 typedef void feeds_reading(void *context, size_t index, struct reading **reading);
 
+struct feeds_events {
+	feeds_reading *reading;
+	void (*changed)(void *context);      /* a source's state; a try that failed is one */
+	void *context;
+};
+
 /* The spec outlives the feeds. As source_new. */
 enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_t key[RECORD_HASH_KEY_BYTES],
-                   feeds_reading *on_reading, void *context, struct feeds **out, struct why *why);
+                   const struct feeds_events *events, struct feeds **out, struct why *why);
 void feeds_close(struct feeds **feeds);
 const struct source *feeds_source(const struct feeds *feeds, size_t index);
 
 /* The name of a source that hasn't been read since the start (or since the key is new), or NULL. */
 const char *feeds_unread(const struct feeds *feeds);
 const char *feeds_unread_but(const struct feeds *feeds, size_t index);
+
+/* A source other than `index` has changed, or may have, and is about to be read. */
+bool feeds_pending_but(const struct feeds *feeds, size_t index);
+/* Runs the commands of other sources than `index` now: nothing tells when what they list has changed. */
+void feeds_ask_commands(struct feeds *feeds, size_t index);
 
 /* ---- Until the first publication readings are kept whole, for their texts ---- */
 void feeds_keep(struct feeds *feeds, size_t index, struct reading **reading);

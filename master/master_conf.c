@@ -306,6 +306,16 @@ static enum rc load_replica(struct master_conf *conf, const struct conf *section
 
 /* ---- The whole ---- */
 
+static bool is_endpoint(const char *text)
+{
+	const char *port = strrchr(text, ':');
+	if (strncmp(text, "tcp://", 6) != 0 || port <= text + 6)
+		return false;
+	port++;
+	return strspn(port, "0123456789") == strlen(port) && strlen(port) < 6 && strtol(port, NULL, 10) > 0 &&
+	       strtol(port, NULL, 10) < 65536;
+}
+
 static enum rc load_listen(struct master_conf *conf, const struct conf *root, struct why *why)
 {
 	conf->listen_count = conf_count(root, "listen");
@@ -314,8 +324,7 @@ static enum rc load_listen(struct master_conf *conf, const struct conf *root, st
 		return conf_fail(root, why, "listen is empty: leave it out, or name an endpoint like \"tcp://*:7353\"");
 	for (size_t i = 0; i < conf->listen_count; i++) {
 		const char *text = conf_item(root, "listen", i);
-		const char *port = strrchr(text, ':');
-		if (strncmp(text, "tcp://", 6) != 0 || port < text + 6 || port[1] == '\0')
+		if (!is_endpoint(text))
 			return conf_fail(root, why, "listen: \"%s\" isn't an endpoint: write tcp://ADDRESS:PORT, with * for all addresses",
 			                 text);
 		conf->listen[i] = pool_text(&conf->pool, text);

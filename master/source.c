@@ -275,11 +275,9 @@ static bool on_output(void *context, const void *data, size_t length)
 
 static void set_error(struct source *source, const struct why *why)
 {
-	bool news = source->status.state != SOURCE_FAILED || strcmp(source->error, why->text) != 0;
 	source->status.state = SOURCE_FAILED;
 	(void)snprintf(source->error, sizeof(source->error), "%s", why->text);
-	if (news)
-		tell_changed(source);
+	tell_changed(source);
 }
 
 static enum rc fail_map(const struct source *source, enum child_end end, int code, const char *complaint,

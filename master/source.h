@@ -33,7 +33,7 @@ struct source;
 struct source_events {
 	/* A complete reading, sealed. The receiver takes it over (*reading) or frees it. */
 	void (*reading)(void *context, struct source *source, struct reading **reading);
-	/* State or error changed: for status and log. */
+	/* State or error changed, or a try has failed again. */
 	void (*changed)(void *context, struct source *source);
 	void *context;
 };

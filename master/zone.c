@@ -9,6 +9,10 @@
  *                                             |  `- a reading: additions; and when all are read: deletions
  *                                             `---- every `refresh`: a new date
  *
+ * An address that moves from one source to another is away for a moment when the one that lost it is read first. So
+ * deletions wait while another source is about to be read, commands are run again before anything is deleted, and what
+ * was dropped counts when all have been heard; but a source that never rests holds nothing up for longer than a minute.
+ *
  * A reading that can't be committed (full disk) leaves its source's set as it was, and the source is read again a bit
  * later: so nothing but the sets needs to be remembered, and what was partly committed is found in the zonedb. */
 #include "master/zone.h"
@@ -24,6 +28,7 @@
 #include <string.h>
 
 #define RETRY_MS 10000
+#define WAIT_MS 60000
 
 struct zone {
 	struct loop *loop;
@@ -44,6 +49,9 @@ struct zone {
 	struct timer refresh;
 	struct timer retry;
 	struct timer tell;
+	bool waiting;                    /* deletions, for sources that are about to be read */
+	struct timer patience;           /* its end */
+	struct timer heard;
 };
 
 static void on_retry(void *context);
@@ -253,6 +261,40 @@ static enum rc add_gained(struct zone *zone, const struct fpset *old, struct rea
 	return rc;
 }
 
+static void on_patience_end(void *context);
+
+static void set_waiting(struct zone *zone, bool waiting)
+{
+	if (waiting && !zone->waiting)
+		loop_timer_after(zone->loop, &zone->patience, WAIT_MS, on_patience_end, zone);
+	else if (!waiting)
+		loop_timer_clear(zone->loop, &zone->patience);
+	zone->waiting = waiting;
+}
+
+/* `delivered`: whose reading is being delivered; FEEDS_NONE: nobody's, the sets are as they stand. */
+static enum rc settle(struct zone *zone, struct deletions_view *view, size_t delivered, struct why *why)
+{
+	struct held_file names = {0};
+	feeds_names(zone->feeds, delivered, &names);
+	view->names = &names;
+	view->emptied = feeds_emptied(zone->feeds, delivered, deletions_file(zone->deletions));
+	enum rc rc = deletions_settle(zone->deletions, view, why);
+	held_free(&names);
+	if (rc == RC_OK)
+		set_waiting(zone, view->wait);
+	return rc;
+}
+
+static bool drops(const struct fpset *old, const struct fpset *fresh)
+{
+	struct fpset dropped = {0};
+	fpset_minus(old, fresh, &dropped);
+	bool any = dropped.count > 0;
+	fpset_free(&dropped);
+	return any;
+}
+
 static enum rc take(struct zone *zone, size_t index, struct reading *reading, struct why *why)
 {
 	const struct fpset *fresh = reading_set(reading);
@@ -262,13 +304,43 @@ static enum rc take(struct zone *zone, size_t index, struct reading *reading, st
 		return rc;
 	if (feeds_unread_but(zone->feeds, index))
 		return edition_flush(zone->edition, why);
-	struct held_file names = {0};
-	feeds_names(zone->feeds, index, &names);
-	view.names = &names;
-	view.emptied = feeds_emptied(zone->feeds, index, deletions_file(zone->deletions));
-	rc = deletions_settle(zone->deletions, &view, why);
-	held_free(&names);
-	return rc;
+	if (drops(view.sets.at[index], fresh))
+		feeds_ask_commands(zone->feeds, index);
+	view.wait = feeds_pending_but(zone->feeds, index);
+	return settle(zone, &view, index, why);
+}
+
+/* Deletions have waited, and something was heard of a source. */
+static void settle_waiting(struct zone *zone, bool patient)
+{
+	struct why why;
+	if (!zone->waiting || zone->fatal || feeds_unread(zone->feeds) || (patient && feeds_pending_but(zone->feeds, FEEDS_NONE)))
+		return;
+	struct deletions_view view = {.sets = feeds_sets(zone->feeds, FEEDS_NONE, NULL)};
+	view.fresh = view.sets.at[view.index];
+	enum rc rc = settle(zone, &view, FEEDS_NONE, &why);
+	if (rc == RC_OK)
+		return;
+	edition_drop(zone->edition);
+	feeds_read_again(zone->feeds, view.index);      /* which tries all of this again */
+	fail(zone, rc, &why);
+}
+
+static void on_patience_end(void *context)
+{
+	settle_waiting(context, false);
+}
+
+static void on_heard(void *context)
+{
+	settle_waiting(context, true);
+}
+
+static void on_source_changed(void *context)
+{
+	struct zone *zone = context;
+	if (zone->waiting)
+		loop_defer(zone->loop, &zone->heard, on_heard, zone);
 }
 
 static void on_reading(void *context, size_t index, struct reading **reading)
@@ -293,6 +365,7 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 		return;
 	}
 	feeds_take(zone->feeds, index, reading);
+	on_source_changed(zone);
 	if (!feeds_again(zone->feeds) && !zone->must_renew)
 		recovered(zone);
 }
@@ -405,7 +478,8 @@ enum rc zone_open(struct loop *loop, const struct zone_spec *spec, const struct 
 	enum rc rc = open_edition(zone, why);
 	if (rc != RC_OK)
 		goto fail;
-	rc = feeds_open(loop, spec, zone->epoch.id, on_reading, zone, &zone->feeds, why);
+	const struct feeds_events heard = {on_reading, on_source_changed, zone};
+	rc = feeds_open(loop, spec, zone->epoch.id, &heard, &zone->feeds, why);
 	if (rc != RC_OK)
 		goto fail;
 	if (zonedb_present(edition_db(zone->edition)) && edition_foreign(zone->edition)) {
@@ -431,6 +505,8 @@ void zone_close(struct zone **zone)
 	loop_timer_clear((*zone)->loop, &(*zone)->refresh);
 	loop_timer_clear((*zone)->loop, &(*zone)->retry);
 	loop_timer_clear((*zone)->loop, &(*zone)->tell);
+	loop_timer_clear((*zone)->loop, &(*zone)->patience);
+	loop_timer_clear((*zone)->loop, &(*zone)->heard);
 	feeds_close(&(*zone)->feeds);
 	deletions_close(&(*zone)->deletions);
 	edition_close(&(*zone)->edition);

@@ -16,13 +16,13 @@
 
 static const struct conf_option master_options[] = {
 	{.name = "connect", .kind = CONF_STRING, .flags = CONF_REQUIRED},
-	{.name = "keys", .kind = CONF_LIST, .flags = CONF_REQUIRED},
+	{.name = "keys", .kind = CONF_LIST},
 	{0}
 };
 
 static const struct conf_option zone_options[] = {
 	{.name = "master", .kind = CONF_STRING, .flags = CONF_REQUIRED},
-	{.name = "domains", .kind = CONF_LIST, .flags = CONF_REQUIRED},
+	{.name = "domains", .kind = CONF_LIST},
 	{.name = "on_expire", .kind = CONF_STRING, .fallback = "keep"},
 	{0}
 };
@@ -103,7 +103,7 @@ static enum rc load_keys(struct replica_conf *conf, const struct conf *section, 
 	struct pubkey *keys = keep_array(conf, out->key_count, sizeof(*keys));
 	out->keys = keys;
 	if (out->key_count == 0)
-		return conf_fail(section, why, "keys is empty: give the line that `rxfer key` prints on the master");
+		return conf_fail(section, why, "it has no keys: give the line that `rxfer key` prints on the master");
 	for (size_t i = 0; i < out->key_count; i++) {
 		struct why reason;
 		if (pubkey_parse(conf_item(section, "keys", i), &keys[i], &reason) != RC_OK)
@@ -139,7 +139,7 @@ static enum rc load_domains(struct replica_conf *conf, const struct conf *sectio
 {
 	out->domains = copy_list(conf, section, "domains", &out->domain_count);
 	if (out->domain_count == 0)
-		return conf_fail(section, why, "domains is empty: name those that this host may take mail for; { \"*\" } leaves it "
+		return conf_fail(section, why, "it has no domains: name those that this host may take mail for; { \"*\" } leaves it "
 		                 "to the master");
 	struct allow *allow = NULL;
 	struct why reason;

@@ -1,7 +1,8 @@
 /* session.c: the refresh machine's hands: it sends, waits and remembers; what to do next is refresh.c's decision.
  *
- * Every wait has a timer, so that nothing that gets lost on the way can leave a zone hanging. Polls and pauses are
- * spread by ten percent either way, so that many backups don't ask at one moment. */
+ * Every wait has a timer, so that nothing that gets lost on the way can leave a zone hanging. Pauses are spread by ten
+ * percent either way, so that many backups don't ask at one moment; so are polls, from refresh to refresh + 20 percent: the master signs
+ * and pushes an announcement every refresh, and one that comes in time makes the poll needless. */
 #include "replica/session_private.h"
 
 #include "common/log.h"
@@ -84,11 +85,12 @@ bool session_connected(const struct session *session)
 	return session->state != REFRESH_DOWN && session->state != REFRESH_GREETING;
 }
 
-static int64_t jitter(int64_t ms)
+/* Somewhere between least and least + 20 percent of ms. */
+static int64_t spread(int64_t ms, int64_t least_percent)
 {
 	uint16_t random;
 	identity_random(&random, sizeof(random));
-	return ms - ms / 10 + ms / 5 * random / UINT16_MAX;
+	return ms * least_percent / 100 + ms / 5 * random / UINT16_MAX;
 }
 
 static int64_t refresh_ms(const struct session *session, bool retry)
@@ -106,7 +108,7 @@ static void back_off(struct session *session)
 		ms *= 2;
 	session->failures++;
 	session->wholes = 0;
-	session_arm(session, jitter(ms < most || session->failures == 1 ? ms : most));
+	session_arm(session, spread(ms < most || session->failures == 1 ? ms : most, 90));
 }
 
 static void fetch_again(struct session *session)
@@ -135,7 +137,7 @@ static void perform(struct session *session, enum refresh_action action)
 		session->failures = 0;
 		session->wholes = 0;
 		session->error.text[0] = '\0';
-		session_arm(session, jitter(refresh_ms(session, false)));
+		session_arm(session, spread(refresh_ms(session, false), 100));
 		return;
 	case REFRESH_DO_IXFR:
 		session_arm(session, ANSWER_MS);
@@ -204,6 +206,7 @@ void session_welcome(struct session *session)
 
 void session_refresh(struct session *session)
 {
+	session->events.changed(session->events.context, session, false, false);      /* the tables look at their files */
 	session_event(session, REFRESH_ON_ASK);
 }
 

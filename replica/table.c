@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POLL_MS 60000          /* how soon a file that somebody changed is noticed */
+#define POLL_MS 5000           /* how soon a file that somebody changed is noticed: one lstat */
 #define RETRY_MS 15000         /* after one couldn't be written */
 #define SLOW_MS 50
 #define SLOW_KEYS 20000
@@ -63,9 +63,10 @@ static void arm(struct table *table, int64_t ms)
 
 /* ---- what is ---- */
 
-static void describe_zone(struct buf *text, const struct table_zone *zone)
+static void describe_zone(struct buf *text, enum table_holds holds, const struct table_zone *zone)
 {
-	buf_printf(text, "zone %s%s%s\n", zone->name, zone->open ? " open" : "", allow_any(zone->allow) ? " any" : "");
+	bool open = zone->open && holds == TABLE_RECIPIENTS;
+	buf_printf(text, "zone %s%s%s\n", zone->name, open ? " open" : "", allow_any(zone->allow) ? " any" : "");
 	for (size_t i = 0; i < allow_count(zone->allow); i++)
 		buf_printf(text, "allow %s\n", allow_domain(zone->allow, i));
 }
@@ -80,7 +81,7 @@ static void gather(const struct table *table, struct view *view)
 	for (size_t i = 0; i < table->zone_count; i++) {
 		struct table_zone zone;
 		table->events.zone(table->events.context, table, i, &zone);
-		describe_zone(&text, &zone);
+		describe_zone(&text, table->spec->holds, &zone);
 		if (zonedb_present(zone.db)) {
 			view->zones[view->present++] = zone;
 		} else {

@@ -4,7 +4,7 @@ import os
 
 from lib import runner, smtp
 from lib.postfix import Postfix
-from lib.rxfer import Pair
+from lib.rxfer import Pair, run
 from lib.wait import wait_for
 
 
@@ -133,6 +133,41 @@ class Path(runner.TestCase):
         self.assertEqual(self.verdict("one@example.com"), 250)
         self.assertEqual(self.verdict("two@example.com"), 250)
 
+    def test_address_moves_between_sources(self):
+        """From one that is read at once to one that settles, and to a command that nobody tells about: never away."""
+        names = {name: os.path.join(self.folder, name) for name in ("quick", "slow", "command")}
+        others = [f"other{n}@example.com" for n in range(30)]
+
+        def write(name, keys, rename):
+            path = names[name] + (".new" if rename else "")
+            with open(path, "w", encoding="utf-8") as f:
+                f.writelines(f"{key}{'' if name == 'command' else ' x'}\n" for key in keys)
+            if rename:
+                os.rename(path, names[name])
+
+        write("quick", others + ["first@example.com", "second@example.com"], True)
+        write("slow", ["slow@example.com"], True)
+        write("command", ["command@example.com"], True)
+        pair = Pair(self.folder, f'map = "{names["quick"]}"', zone=f"""settle_ms = 1000
+            source "slow" {{ map = "{names["slow"]}" }}
+            source "command" {{ command = "cat {names["command"]}"  interval = 3600 }}""")
+        self.start_pair(pair)
+        keys = {*others, "first@example.com", "second@example.com", "slow@example.com", "command@example.com"}
+        pair.wait_keys(keys)
+        write("slow", ["slow@example.com", "first@example.com"], False)
+        write("command", ["command@example.com", "second@example.com"], True)
+        write("quick", others + ["sign@example.com"], True)
+
+        def sees(address):
+            present = pair.keys()
+            self.assertLessEqual(keys, present, "an address that moved was away")
+            return address in present
+        wait_for(lambda: sees("sign@example.com"), 20, "the reading of the quick source")
+        write("slow", ["slow@example.com", "first@example.com", "end@example.com"], False)
+        wait_for(lambda: sees("end@example.com"), 20, "the reading of the slow source")
+        write("quick", others[1:] + ["sign@example.com"], True)
+        pair.wait_keys((keys | {"sign@example.com", "end@example.com"}) - {others[0]})
+
     def test_extension_addresses(self):
         self.usual(["alice@example.com", "bob+lists@example.com"], recipient_delimiter="+")
         self.assertEqual(self.verdict("alice+anything@example.com"), 250)
@@ -183,7 +218,7 @@ class Path(runner.TestCase):
         pair.write()
         self.start_pair(pair)
         pair.wait_keys(expected)
-        code, out, err = pair.master.rxfer("check", "-c", pair.master.config)
+        code, out, err = run("check", "-c", pair.master.config)
         self.assertEqual(code, 0, out + err)
 
     def test_watching_survives(self):

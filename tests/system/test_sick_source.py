@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """A sick source: the backup's table stays, status turns with the reason, and all recovers when the source does."""
 import os
-import signal
-import subprocess
 
 from lib import child, runner
 from lib.postfix import Postfix
@@ -28,7 +26,8 @@ class SickSource(runner.TestCase):
         """Waits until status isn't well and says all the words; the table still has everybody."""
         def sick():
             code, out, _ = self.pair.master.rxfer("status")
-            return code in (1, 2) and all(word in out for word in words)
+            shown = " ".join(out.split())                # long sentences are wrapped
+            return code in (1, 2) and all(word in shown for word in words)
         wait_for(sick, 20, lambda: f"a status with {words}\n{self.pair.master.rxfer('status')[1]}\n{self.pair.logs()}")
         self.assertEqual(self.pair.keys(), KEYS)
 
@@ -95,18 +94,10 @@ class SickSource(runner.TestCase):
         path = os.path.join(self.folder, "virtual")
         primary.write_map(path, sorted(KEYS))
         self.start(f'map = "hash:{path}"  interval = 1')
-        # A postmap that waits for more input holds the lock and has emptied the index already.
-        pipe = os.path.join(self.folder, "slow")
-        process = subprocess.Popen(
-            [os.path.join(primary.where.bin, "postmap"), "-c", primary.config, "-i", f"hash:{path}"],
-            stdin=subprocess.PIPE, env=primary._environment())
-        self.addCleanup(process.stdin.close)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        # What a postmap that was killed leaves: the pages that had been written, of a file that was longer.
         with open(path + ".db", "r+b") as f:
-            f.truncate(4096)                 # the pages behind the first are lost
+            f.truncate(4096)
         self.wait_sick(path)
-        self.assertFalse(os.path.exists(pipe))
         primary.write_map(path, sorted(KEYS | {"recovered@example.com"}))
         self.wait_well()
 
@@ -132,7 +123,7 @@ class SickSource(runner.TestCase):
 
     def test_command_fails(self):
         path = self.command("echo user1@example.com; echo 'directory server is down' >&2; exit 3")
-        self.wait_sick("exit status 3", "directory server is down")
+        self.wait_sick("ended with status 3", "directory server is down")
         self.heal(path)
 
     def test_command_hangs(self):

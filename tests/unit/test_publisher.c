@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "master/publisher.h"
-#include "tests/unit/zonedb_fixture.h"
+#include "tests/unit/history_fixture.h"
 
 static int64_t now_ms;
 
@@ -346,6 +346,21 @@ static void changes_are_pushed_without_waiting(void **state)
 	/* A new date only. */
 	publisher_announcement(publisher, &zone, &zone.history.soa);
 	got_soa(&link);
+}
+
+/* A changeset that it wasn't sent lies between: the next one would be of no use to it. */
+static void a_gap_is_told_and_not_pushed(void **state)
+{
+	(void)state;
+	struct link_peer link = current(mx2);
+	history_change(&zone.history);
+	change();
+	got_soa(&link);
+	ixfr(&link, 1);
+	assert_int_equal(sent_count, 2);
+	forget_sent();
+	change();
+	(void)got(&link, MESSAGE_CHANGES);
 }
 
 static void a_greeted_one_is_told_and_asks(void **state)
@@ -780,6 +795,7 @@ int main(void)
 		PUBLISHER_TEST(nothing_before_hello),
 		PUBLISHER_TEST(rubbish_is_refused),
 		PUBLISHER_TEST(changes_are_pushed_without_waiting),
+		PUBLISHER_TEST(a_gap_is_told_and_not_pushed),
 		PUBLISHER_TEST(a_greeted_one_is_told_and_asks),
 		PUBLISHER_TEST(a_burst_ends_and_goes_on),
 		PUBLISHER_TEST(no_history_says_why),

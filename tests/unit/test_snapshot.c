@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "master/snapshot.h"
-#include "tests/unit/zonedb_fixture.h"
+#include "tests/unit/history_fixture.h"
 
 #include <dirent.h>
 
