@@ -1,6 +1,6 @@
-/* child.c: posix_spawn, two pipes and a pidfd.
+/* child.c: posix_spawn, two pipes and SIGCHLD.
  *
- * posix_spawn and not fork, because ZeroMQ's context doesn't survive a fork. The pidfd says when the process has ended;
+ * posix_spawn and not fork, because ZeroMQ's context doesn't survive a fork. SIGCHLD says when a process has ended;
  * it's reaped only at the very end, because as long as it's a zombie its process group's number can't be given to
  * somebody else, and so kill(-pid) can't hit a stranger.
  *
@@ -17,7 +17,6 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,10 +36,9 @@ struct child {
 	void *context;
 
 	pid_t pid;
-	int pidfd;
 	int out_fd;             /* -1: at its end, or not wanted any more */
 	int err_fd;
-	struct watch_handle *pid_watch;
+	struct child_watch exit_watch;
 	struct watch_handle *out_watch;
 	struct watch_handle *err_watch;
 	struct timer timer;     /* the time-out; after a kill, how long to wait for the death */
@@ -123,7 +121,8 @@ static void release(struct child *child)
 	loop_timer_clear(child->loop, &child->timer);
 	close_watched(child, &child->out_watch, &child->out_fd);
 	close_watched(child, &child->err_watch, &child->err_fd);
-	close_watched(child, &child->pid_watch, &child->pidfd);
+	if (!child->exited)
+		loop_remove_child_watch(child->loop, &child->exit_watch);
 	free(child);
 }
 
@@ -187,12 +186,15 @@ static void on_timer(void *context)
 		kill_group(child, CHILD_TIMED_OUT);
 }
 
-static void on_exit_heard(void *context, int events)
+/* Some child has ended; if it's this one it stays a zombie for now. */
+static void on_exit_heard(void *context)
 {
-	(void)events;
 	struct child *child = context;
+	siginfo_t info = {.si_pid = 0};
+	if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != child->pid)
+		return;
 	child->exited = true;
-	loop_remove(child->loop, &child->pid_watch);
+	loop_remove_child_watch(child->loop, &child->exit_watch);
 	maybe_finish(child);
 }
 
@@ -219,13 +221,11 @@ static void on_stdout(void *context, int events)
 }
 
 /* Kills the group and waits, a bounded time, until its leader is gone and reaped. */
-static void kill_and_reap(pid_t pid, int pidfd)
+static void kill_and_reap(pid_t pid)
 {
 	(void)kill(-pid, SIGKILL);
-	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
-	while (poll(&gone, 1, KILL_WAIT_MS) < 0 && errno == EINTR)
-		;
-	(void)waitpid(pid, NULL, WNOHANG);
+	for (int ms = 0; waitpid(pid, NULL, WNOHANG) == 0 && ms < KILL_WAIT_MS; ms++)
+		(void)poll(NULL, 0, 1);
 }
 
 void child_abandon(struct child **handle)
@@ -234,7 +234,7 @@ void child_abandon(struct child **handle)
 	if (!child)
 		return;
 	*handle = NULL;
-	kill_and_reap(child->pid, child->pidfd);
+	kill_and_reap(child->pid);
 	if (child->in_output)
 		child->abandoned = true;      /* on_stdout is using it */
 	else
@@ -333,7 +333,6 @@ enum rc child_start(struct loop *loop, const struct child_spec *spec, struct chi
 
 	int output[2] = {-1, -1}, complaints[2] = {-1, -1};
 	pid_t pid = 0;
-	int pidfd = -1;
 	int code = open_pipe(output);
 	if (code == 0)
 		code = open_pipe(complaints);
@@ -341,22 +340,15 @@ enum rc child_start(struct loop *loop, const struct child_spec *spec, struct chi
 		code = spawn(spec->argv, output[1], complaints[1], &pid);
 	if (code != 0)
 		goto failed;
-	pidfd = pidfd_open(pid, 0);
-	if (pidfd < 0) {
-		code = errno;
-		(void)kill(-pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		goto failed;
-	}
 	(void)close(output[1]);
 	(void)close(complaints[1]);
 
 	struct child *child = make(loop, spec);
 	child->pid = pid;
-	child->pidfd = pidfd;
 	child->out_fd = output[0];
 	child->err_fd = complaints[0];
-	child->pid_watch = loop_add_fd(loop, pidfd, LOOP_READ, on_exit_heard, child);
+	/* An end that was quicker than this isn't missed: the signal waits until the loop reads it. */
+	loop_add_child_watch(loop, &child->exit_watch, on_exit_heard, child);
 	child->out_watch = loop_add_fd(loop, output[0], LOOP_READ, on_stdout, child);
 	child->err_watch = loop_add_fd(loop, complaints[0], LOOP_READ, on_stderr, child);
 	loop_timer_after(loop, &child->timer, spec->timeout_ms, on_timer, child);

@@ -37,7 +37,7 @@ struct child_spec {
 };
 
 /* RC_OK: running, and *out is a handle valid until on_end. RC_IO: nothing was started, on_end won't be called.
- * Ends are heard by a pidfd; SIGCHLD is left at (and if it was ignored, brought back to) its default. Everything of
+ * Ends are heard by SIGCHLD, which is blocked (loop_new); its disposition is left at (and if it was ignored, brought back to) its default. Everything of
  * spec is copied. */
 enum rc child_start(struct loop *loop, const struct child_spec *spec, struct child **out, struct why *why);
 

@@ -54,6 +54,8 @@ struct loop {
 	int signal_fd;
 	sigset_t signals;
 	struct signal_call calls[NSIG];
+	struct child_watch *children;
+	struct child_watch *next_child;   /* to be called next, while they are being called */
 
 	bool turning;
 	bool stopped;
@@ -70,6 +72,15 @@ static void read_signals(void *context, int events)
 	}
 }
 
+static void call_child_watches(void *context)
+{
+	struct loop *loop = context;
+	for (struct child_watch *watch = loop->children; watch != NULL; watch = loop->next_child) {
+		loop->next_child = watch->next;
+		watch->callback(watch->context);
+	}
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = mem_zalloc(sizeof(*loop));
@@ -81,6 +92,7 @@ struct loop *loop_new(void)
 		exit(EXIT_FAILURE);
 	}
 	loop_add_fd(loop, loop->signal_fd, LOOP_READ, read_signals, loop);
+	loop_signal(loop, SIGCHLD, call_child_watches, loop);
 	return loop;
 }
 
@@ -260,6 +272,24 @@ void loop_signal(struct loop *loop, int signal, loop_call *callback, void *conte
 	loop->calls[signal] = (struct signal_call){callback, context};
 	sigaddset(&loop->signals, signal);
 	(void)signalfd(loop->signal_fd, &loop->signals, 0);
+}
+
+void loop_add_child_watch(struct loop *loop, struct child_watch *watch, loop_call *callback, void *context)
+{
+	*watch = (struct child_watch){callback, context, loop->children};
+	loop->children = watch;
+}
+
+void loop_remove_child_watch(struct loop *loop, struct child_watch *watch)
+{
+	struct child_watch **at = &loop->children;
+	while (*at != watch) {
+		assert(*at != NULL);
+		at = &(*at)->next;
+	}
+	*at = watch->next;
+	if (loop->next_child == watch)
+		loop->next_child = watch->next;
 }
 
 /* ---- the turn ---- */

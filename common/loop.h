@@ -60,4 +60,14 @@ void loop_defer(struct loop *loop, struct timer *handle, loop_call *callback, vo
  * Call before any thread exists (a ZeroMQ context makes threads), so that all of them have it blocked. */
 void loop_signal(struct loop *loop, int signal, loop_call *callback, void *context);
 
+/* Calls back at each SIGCHLD, which loop_new takes from the process; which child has ended is for the callback to find out.
+ * Lives inside its owner's struct. */
+struct child_watch {
+	loop_call *callback;
+	void *context;
+	struct child_watch *next;
+};
+void loop_add_child_watch(struct loop *loop, struct child_watch *watch, loop_call *callback, void *context);
+void loop_remove_child_watch(struct loop *loop, struct child_watch *watch);
+
 #endif

@@ -29,6 +29,8 @@ static const struct command commands[] = {
 	  status_main },
 	{ "list", "[ZONE] [--json]", "the records of a zone, sorted", "sjMR", MAY_HAVE_WORD, 2, list_main },
 	{ "refresh", "[ZONE]", "read the sources, or ask the master, now", "sMR", MAY_HAVE_WORD, 2, order_refresh_main },
+	{ "retransfer", "[ZONE]", "fetch the whole zone anew from the master", "sR", MAY_HAVE_WORD, 2,
+	  order_retransfer_main },
 	{ "approve", "[ZONE]", "let deletions go that the master holds back", "sM", MAY_HAVE_WORD, 2, order_approve_main },
 	{ "check", "[-c FILE]", "try a configuration, change nothing", "cMR", NO_WORD, 2, check_main },
 	{ "keygen", "FILE", "make an identity, print its public key", "", NEEDS_WORD, 2, keygen_main },
@@ -39,7 +41,7 @@ static void print_help(FILE *out)
 {
 	fprintf(out, "rxfer: valid recipients, from the primary MX to its backups\n\nusage: rxfer COMMAND [options]\n\n");
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		fprintf(out, "  %-8s %-20s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+		fprintf(out, "  %-10s %-20s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
 	fprintf(out, "\n  -s SOCKET             the daemon's control socket (default: those in %s/rxfer)\n"
 	        "  --master, --replica   which daemon is meant, when both are here\n"
 	        "  --json                for programs\n"

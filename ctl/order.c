@@ -1,4 +1,4 @@
-/* order.c: `rxfer refresh` and `rxfer approve`: the words go to the daemon, its sentences come back. */
+/* order.c: `rxfer refresh`, `rxfer retransfer`, `rxfer approve`: the words go to the daemon, its sentences come back. */
 #include "ctl/order.h"
 
 #include "common/buf.h"
@@ -33,6 +33,15 @@ static int order(const struct options *options, const char *command)
 int order_refresh_main(const struct options *options)
 {
 	return order(options, "refresh");
+}
+
+/* Only a replica can fetch anything. */
+int order_retransfer_main(const struct options *options)
+{
+	struct options of_replica = *options;
+
+	of_replica.replica = true;
+	return order(&of_replica, "retransfer");
 }
 
 /* Only a master holds anything back. */

@@ -15,9 +15,11 @@
 #include "master/read.h"
 #include "master/source_map.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES (4 * ADDRESS_MAX)
 #define SHOWN_MAX 100           /* of a bad line */
@@ -394,6 +396,19 @@ static void on_end(void *context, enum child_end end, int code, const char *comp
 	finish(source, complete, &why, complaint);
 }
 
+/* This very program. Its own path while that is still ours: under valgrind /proc/self/exe is valgrind. When the file was
+ * replaced by an upgrade, the link leads to the old one, which speaks our language. */
+static const char *self(char path[PATH_MAX])
+{
+	static const char gone[] = " (deleted)";
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	size_t tail = sizeof(gone) - 1;
+	if (length <= 0 || ((size_t)length > tail && memcmp(path + length - tail, gone, tail) == 0))
+		return "/proc/self/exe";
+	path[length] = '\0';
+	return path;
+}
+
 static void begin(struct source *source)
 {
 	loop_timer_clear(source->loop, &source->timer);
@@ -411,7 +426,8 @@ static void begin(struct source *source)
 	source->spoilt.text[0] = '\0';
 	buf_clear(&source->line);
 
-	const char *const map[] = {"/proc/self/exe", "--read", source->map.argument, NULL};
+	char path[PATH_MAX];
+	const char *const map[] = {self(path), "--read", source->map.argument, NULL};
 	const char *const command[] = {"/bin/sh", "-c", source->spec->text, NULL};
 	struct child_spec spec = {.argv = is_command(source) ? command : map, .timeout_ms = source->spec->timeout_ms,
 	                          .on_output = on_output, .on_end = on_end, .context = source};

@@ -7,6 +7,7 @@
 #include "master/status.h"
 
 #include "common/mem.h"
+#include "common/status_json.h"
 #include "protocol/message.h"
 
 #include <inttypes.h>
@@ -16,27 +17,6 @@
 #include <string.h>
 
 static const char *const health_names[] = {"ok", "warning", "critical"};
-
-static json_t *number(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-static json_t *hex(const void *data, size_t length)
-{
-	char text[2 * 16 + 1];
-	const uint8_t *bytes = data;
-	for (size_t i = 0; i < length && i < 16; i++)
-		(void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-	return json_string(text);
-}
-
-static json_t *digest_hex(const struct digest *digest)
-{
-	char text[33];
-	(void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, digest->high, digest->low);
-	return json_string(text);
-}
 
 static json_t *kind_text(const struct source_spec *spec)
 {
@@ -55,8 +35,8 @@ static json_t *source_json(const struct source *source)
 	json_t *kind = kind_text(spec);
 	json_object_set_new(json, "kind", kind ? kind : json_string("(not UTF-8)"));
 	json_object_set_new(json, "state", json_string(state));
-	json_object_set_new(json, "records", number(status.records));
-	json_object_set_new(json, "skipped", number(status.tally.unqualified + status.tally.filtered + status.tally.invalid));
+	json_object_set_new(json, "records", status_json_number(status.records));
+	json_object_set_new(json, "skipped", status_json_number(status.tally.unqualified + status.tally.filtered + status.tally.invalid));
 	json_object_set_new(json, "read", json_integer(status.read.ms));
 	json_object_set_new(json, "error", json_string(status.error));
 	json_object_set_new(json, "note", json_string(status.note));
@@ -73,15 +53,15 @@ static json_t *zone_json(struct zone *zone)
 	json_object_set_new(json, "name", json_string(zone_spec(zone)->name));
 	json_object_set_new(json, "health", json_string(health_names[status.health]));
 	json_object_set_new(json, "reason", json_string(status.reason));
-	json_object_set_new(json, "serial", number(soa.serial));
-	json_object_set_new(json, "epoch", published ? hex(soa.epoch.id, sizeof soa.epoch.id) : json_string(""));
+	json_object_set_new(json, "serial", status_json_number(soa.serial));
+	json_object_set_new(json, "epoch", published ? status_json_epoch(&soa.epoch) : json_string(""));
 	json_object_set_new(json, "epoch_began", json_integer(soa.epoch.began.ms));
-	json_object_set_new(json, "records", number(soa.count));
-	json_object_set_new(json, "recipients", number(status.recipients));
-	json_object_set_new(json, "domains", number(status.domains));
+	json_object_set_new(json, "records", status_json_number(soa.count));
+	json_object_set_new(json, "recipients", status_json_number(status.recipients));
+	json_object_set_new(json, "domains", status_json_number(status.domains));
 	json_object_set_new(json, "changed", json_integer(status.changed.ms));
-	json_object_set_new(json, "digest", published ? digest_hex(&soa.digest) : json_string(""));
-	json_object_set_new(json, "held_deletions", number(status.held_deletions));
+	json_object_set_new(json, "digest", published ? status_json_digest(&soa.digest) : json_string(""));
+	json_object_set_new(json, "held_deletions", status_json_number(status.held_deletions));
 	json_t *sources = json_array();
 	for (size_t i = 0; i < zone_source_count(zone); i++)
 		json_array_append_new(sources, source_json(zone_source(zone, i)));
@@ -118,9 +98,9 @@ static json_t *replica_zone_json(const struct status_facts *facts, const struct 
 	uint64_t served = status->known && status->same_epoch ? status->served : 0;
 	json_t *json = json_object();
 	json_object_set_new(json, "name", json_string(status->zone));
-	json_object_set_new(json, "serial", number(status->serial));
-	json_object_set_new(json, "served", number(status->served));
-	json_object_set_new(json, "lag", number(published > served ? published - served : 0));
+	json_object_set_new(json, "serial", status_json_number(status->serial));
+	json_object_set_new(json, "served", status_json_number(status->served));
+	json_object_set_new(json, "lag", status_json_number(published > served ? published - served : 0));
 	json_object_set_new(json, "health", json_string(health_names[health]));
 	json_object_set_new(json, "reason", json_string(reason));
 	return json;
@@ -248,8 +228,8 @@ void status_json(const struct status_facts *facts, struct buf *out)
 		json_array_append_new(replicas, replica_json(facts, i));
 	json_object_set_new(json, "replicas", replicas);
 	struct link_server_counts counts = link_server_counts(facts->link);
-	json_object_set_new(json, "refused", json_pack("{s:o, s:o}", "handshakes", number(counts.refused + counts.failed),
-	                                               "messages", number(publisher_refused(facts->publisher))));
+	json_object_set_new(json, "refused", json_pack("{s:o, s:o}", "handshakes", status_json_number(counts.refused + counts.failed),
+	                                               "messages", status_json_number(publisher_refused(facts->publisher))));
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (!text)

@@ -1,5 +1,5 @@
-/* main.c: rxfer-replica, in the order of its start: options, configuration, limits, lock, identity, signals, zones, tables
- * and links, control socket, ready, run, orderly end.
+/* main.c: rxfer-replica, in the order of its start: options, configuration, limits, lock, identity, signals, zones,
+ * tables and links, control socket, ready, run, orderly end.
  *
  * Signals are taken before the first ZeroMQ context makes its threads. */
 #include "config.h"

@@ -4,8 +4,9 @@
  *         ^                    `- HELLO again every 10 s
  *         `---- link down, from anywhere
  *
- * The link reconnects by itself. A wrong key is what it looks like when the master's identity was replaced: with several
- * keys configured the next one is tried. The link is never closed from inside one of its own calls, but by a timer. */
+ * The link reconnects by itself. A wrong key is what it looks like when the master's identity was replaced: with
+ * several keys configured the next one is tried. The link is never closed from inside one of its own calls, but by a
+ * timer. */
 #include "replica/master.h"
 
 #include "common/log.h"
@@ -124,7 +125,8 @@ static void tell_down(struct master *master, enum link_state state, const char *
 		(void)why_set(&why, RC_REFUSED, "%s doesn't let us in: is our key in a `replica` section there?",
 		              master->spec->connect);
 	else
-		(void)why_set(&why, RC_IO, "%s: %s", master->spec->connect, detail && detail[0] ? detail : link_state_name(state));
+		(void)why_set(&why, RC_IO, "%s: %s", master->spec->connect,
+		              detail && detail[0] ? detail : link_state_name(state));
 	if (strcmp(why.text, master->error.text) != 0)
 		log_warn("master \"%s\": %s", name, why.text);
 	master->error = why;
@@ -155,8 +157,8 @@ static enum rc try_open(struct master *master, const struct master_spec *spec, s
 {
 	const struct link_client_events events = {.state = on_state, .message = on_message, .context = master};
 	struct link_client *link;
-	enum rc rc = link_client_open(master->loop, master->identity, spec->connect, spec->keys[key].transport, &events, &link,
-	                              why);
+	enum rc rc = link_client_open(master->loop, master->identity, spec->connect, spec->keys[key].transport, &events,
+	                              &link, why);
 	if (rc != RC_OK)
 		return why_prepend(why, rc, "master \"%s\"", spec->name);
 	if (master->link)

@@ -15,13 +15,13 @@
  *                                    |        `---------------'                    v
  *    NOTHING (not there) ---timer----+------------------------------ timer ----- WAIT (back-off)
  *
- * IXFR or AXFR is decided here and nowhere else: a later serial of the same epoch asks for changesets; another epoch, an
- * empty or damaged store, a changeset that misses its digest, and "no history" ask for everything. The step's reason
- * goes to the log.
+ * IXFR or AXFR is decided here and nowhere else: a later serial of the same epoch asks for changesets; another epoch,
+ * an empty or damaged store, a changeset that misses its digest, and "no history" ask for everything. The step's
+ * reason goes to the log.
  *
  * Nothing is applied while a snapshot is being fetched: it would be taken back by the snapshot, which is older by then.
- * What is announced meanwhile is asked for after it, with the REFRESH that follows each snapshot. Whoever leaves AXFR keeps
- * the pieces that have come, so that the same snapshot goes on where it stopped.
+ * What is announced meanwhile is asked for after it, with the REFRESH that follows each snapshot. Whoever leaves AXFR
+ * keeps the pieces that have come, so that the same snapshot goes on where it stopped.
  *
  * In WAIT an announcement asks for changesets at once, since they are cheap; a whole transfer waits for the timer, so
  * that one that fails each time doesn't eat the link. In NOTHING nothing has failed, so there it doesn't wait. */

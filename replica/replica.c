@@ -197,8 +197,8 @@ static void on_table_changed(void *context, struct table *table)
 
 /* ---- making and keeping ---- */
 
-static enum rc put_master(struct replica *replica, struct master *old, const struct master_spec *spec, struct master **out,
-                          struct why *why)
+static enum rc put_master(struct replica *replica, struct master *old, const struct master_spec *spec,
+                          struct master **out, struct why *why)
 {
 	const struct master_events events = {.link = on_link, .welcome = on_welcome, .message = on_message,
 	                                     .refused = on_refused, .context = replica};

@@ -82,11 +82,12 @@ static enum rc check_name(const struct conf *section, struct why *why)
 	size_t length = strlen(name);
 	if (length > 0 && length <= NAME_BYTES_MAX && name[0] != '.' && strspn(name, letters) == length)
 		return RC_OK;
-	return conf_fail(section, why, "a name is at most %d letters, digits, '.', '_' and '-', and doesn't begin with a dot",
-	                 NAME_BYTES_MAX);
+	return conf_fail(section, why, "a name is at most %d letters, digits, '.', '_' and '-', and doesn't begin with a "
+	                 "dot", NAME_BYTES_MAX);
 }
 
-static const char *const *copy_list(struct replica_conf *conf, const struct conf *section, const char *name, size_t *count)
+static const char *const *copy_list(struct replica_conf *conf, const struct conf *section, const char *name,
+                                    size_t *count)
 {
 	*count = conf_count(section, name);
 	const char **list = keep_array(conf, *count, sizeof(*list));
@@ -97,7 +98,8 @@ static const char *const *copy_list(struct replica_conf *conf, const struct conf
 
 /* ---- sections ---- */
 
-static enum rc load_keys(struct replica_conf *conf, const struct conf *section, struct master_spec *out, struct why *why)
+static enum rc load_keys(struct replica_conf *conf, const struct conf *section, struct master_spec *out,
+                         struct why *why)
 {
 	out->key_count = conf_count(section, "keys");
 	struct pubkey *keys = keep_array(conf, out->key_count, sizeof(*keys));
@@ -107,12 +109,14 @@ static enum rc load_keys(struct replica_conf *conf, const struct conf *section, 
 	for (size_t i = 0; i < out->key_count; i++) {
 		struct why reason;
 		if (pubkey_parse(conf_item(section, "keys", i), &keys[i], &reason) != RC_OK)
-			return conf_fail(section, why, "keys: %s: copy the line that `rxfer key` prints on the master", reason.text);
+			return conf_fail(section, why, "keys: %s: copy the line that `rxfer key` prints on the master",
+			                 reason.text);
 	}
 	return RC_OK;
 }
 
-static enum rc load_master(struct replica_conf *conf, const struct conf *section, struct master_spec *out, struct why *why)
+static enum rc load_master(struct replica_conf *conf, const struct conf *section, struct master_spec *out,
+                           struct why *why)
 {
 	const char *connect = conf_string(section, "connect");
 	const char *port = strrchr(connect, ':');
@@ -139,8 +143,8 @@ static enum rc load_domains(struct replica_conf *conf, const struct conf *sectio
 {
 	out->domains = copy_list(conf, section, "domains", &out->domain_count);
 	if (out->domain_count == 0)
-		return conf_fail(section, why, "it has no domains: name those that this host may take mail for; { \"*\" } leaves it "
-		                 "to the master");
+		return conf_fail(section, why, "it has no domains: name those that this host may take mail for; { \"*\" } "
+		                 "leaves it to the master");
 	struct allow *allow = NULL;
 	struct why reason;
 	if (allow_new(out->domains, out->domain_count, &allow, &reason) != RC_OK)
@@ -149,11 +153,12 @@ static enum rc load_domains(struct replica_conf *conf, const struct conf *sectio
 	return RC_OK;
 }
 
-static enum rc load_zone(struct replica_conf *conf, const struct conf *section, struct replica_zone *out, struct why *why)
+static enum rc load_zone(struct replica_conf *conf, const struct conf *section, struct replica_zone *out,
+                         struct why *why)
 {
 	if (!soa_zone_name_valid(conf_title(section)))
-		return conf_fail(section, why, "a zone's name is at most %d of a-z, 0-9, '.', '_' and '-', and begins with a letter "
-		                 "or digit", SOA_ZONE_MAX);
+		return conf_fail(section, why, "a zone's name is at most %d of a-z, 0-9, '.', '_' and '-', and begins with a "
+		                 "letter or digit", SOA_ZONE_MAX);
 	out->session.name = keep_text(conf, conf_title(section));
 	out->folder = keep(conf, mem_sprintf("%s/%s", conf->zones_folder, out->session.name));
 	out->master = keep_text(conf, conf_string(section, "master"));
@@ -290,7 +295,8 @@ enum rc replica_conf_load(const char *path, struct replica_conf **out, struct wh
 	return rc == RC_OK ? take(&root, out, why) : rc;
 }
 
-enum rc replica_conf_parse(const char *name, const char *text, size_t length, struct replica_conf **out, struct why *why)
+enum rc replica_conf_parse(const char *name, const char *text, size_t length, struct replica_conf **out,
+                           struct why *why)
 {
 	struct conf *root = NULL;
 	enum rc rc = conf_parse(name, text, length, options, &root, why);

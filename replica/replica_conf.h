@@ -37,7 +37,8 @@ struct replica_conf {
 
 /* As conf_load; RC_INVALID with file, line and mend for all that can be known without looking at the machine. */
 enum rc replica_conf_load(const char *path, struct replica_conf **out, struct why *why);
-enum rc replica_conf_parse(const char *name, const char *text, size_t length, struct replica_conf **out, struct why *why);
+enum rc replica_conf_parse(const char *name, const char *text, size_t length, struct replica_conf **out,
+                           struct why *why);
 void replica_conf_free(struct replica_conf **conf);
 
 /* The name of a setting that can't be changed while the daemon runs and differs, or NULL. */

@@ -7,6 +7,7 @@
 #include "replica/replica_status.h"
 
 #include "common/mem.h"
+#include "common/status_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -18,39 +19,16 @@ static const char *const health_names[] = {
 	[HEALTH_OK] = "ok", [HEALTH_WARNING] = "warning", [HEALTH_CRITICAL] = "critical",
 };
 
-static json_t *number(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-/* Names and sentences are clean UTF-8; a path from the configuration need not be. */
-static json_t *text(const char *value)
-{
-	char *clean = mem_strdup(value);
-	why_clean(clean);
-	json_t *json = json_string(clean);
-	free(clean);
-	return json;
-}
-
-static json_t *hex(const uint8_t *bytes, size_t length)
-{
-	char digits[33];
-	for (size_t i = 0; i < length && i < 16; i++)
-		(void)snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
-	return json_string(digits);
-}
-
 static json_t *master_json(const struct master *master)
 {
 	const struct master_spec *spec = master_spec(master);
 	struct master_status status = master_status(master);
 	json_t *json = json_object();
-	json_object_set_new(json, "name", text(spec->name));
-	json_object_set_new(json, "connect", text(spec->connect));
+	json_object_set_new(json, "name", status_json_text(spec->name));
+	json_object_set_new(json, "connect", status_json_text(spec->connect));
 	json_object_set_new(json, "state", json_string(status.state));
 	json_object_set_new(json, "since", json_integer(status.since.ms));
-	json_object_set_new(json, "error", text(status.error));
+	json_object_set_new(json, "error", status_json_text(status.error));
 	return json;
 }
 
@@ -59,23 +37,25 @@ static json_t *zone_json(const struct replica *replica, size_t index)
 	struct session_status status;
 	session_status(replica->sessions[index], &status);
 	json_t *json = json_object();
-	json_object_set_new(json, "name", text(replica->conf->zones[index].session.name));
-	json_object_set_new(json, "master", text(replica->conf->zones[index].master));
+	json_object_set_new(json, "name", status_json_text(replica->conf->zones[index].session.name));
+	json_object_set_new(json, "master", status_json_text(replica->conf->zones[index].master));
 	json_object_set_new(json, "health", json_string(health_names[status.health]));
-	json_object_set_new(json, "reason", text(status.reason));
+	json_object_set_new(json, "reason", status_json_text(status.reason));
 	json_object_set_new(json, "freshness", json_string(freshness_name(status.freshness)));
 	json_object_set_new(json, "state", json_string(refresh_state_name(status.state)));
-	json_object_set_new(json, "serial", number(status.serial));
-	json_object_set_new(json, "epoch", status.present ? hex(status.epoch.id, sizeof(status.epoch.id)) : json_string(""));
-	json_object_set_new(json, "records", number(status.records));
-	json_object_set_new(json, "recipients", number(status.tally.recipients));
-	json_object_set_new(json, "domains", number(status.tally.domains));
+	json_object_set_new(json, "serial", status_json_number(status.serial));
+	json_t *epoch = status.present ? status_json_epoch(&status.epoch) : json_string("");
+	json_object_set_new(json, "epoch", epoch);
+	json_object_set_new(json, "digest", status.present ? status_json_digest(&status.digest) : json_string(""));
+	json_object_set_new(json, "records", status_json_number(status.records));
+	json_object_set_new(json, "recipients", status_json_number(status.tally.recipients));
+	json_object_set_new(json, "domains", status_json_number(status.tally.domains));
 	json_object_set_new(json, "announced", json_integer(status.announced.ms));
 	json_object_set_new(json, "received", json_integer(status.received.ms));
-	json_object_set_new(json, "refused_records", number(status.tally.refused));
-	json_object_set_new(json, "transfer_done", number(status.transfer_done));
-	json_object_set_new(json, "transfer_total", number(status.transfer_total));
-	json_object_set_new(json, "error", text(status.error));
+	json_object_set_new(json, "refused_records", status_json_number(status.tally.refused));
+	json_object_set_new(json, "transfer_done", status_json_number(status.transfer_done));
+	json_object_set_new(json, "transfer_total", status_json_number(status.transfer_total));
+	json_object_set_new(json, "error", status_json_text(status.error));
 	return json;
 }
 
@@ -85,15 +65,15 @@ static json_t *table_json(const struct table *table)
 	struct table_status status = table_status(table);
 	char *line = table_main_cf(spec);
 	json_t *json = json_object();
-	json_object_set_new(json, "name", text(spec->name));
+	json_object_set_new(json, "name", status_json_text(spec->name));
 	json_object_set_new(json, "holds", json_string(table_holds_name(spec->holds)));
 	json_object_set_new(json, "type", json_string(spec->type->name));
-	json_object_set_new(json, "path", text(spec->path));
-	json_object_set_new(json, "records", number(status.records));
+	json_object_set_new(json, "path", status_json_text(spec->path));
+	json_object_set_new(json, "records", status_json_number(status.records));
 	json_object_set_new(json, "written", json_integer(status.written.ms));
 	json_object_set_new(json, "state", json_string(table_state_name(status.state)));
-	json_object_set_new(json, "error", text(status.error));
-	json_object_set_new(json, "main_cf", text(line));
+	json_object_set_new(json, "error", status_json_text(status.error));
+	json_object_set_new(json, "main_cf", status_json_text(line));
 	free(line);
 	return json;
 }
@@ -131,9 +111,9 @@ enum message_health replica_status_summary(const struct replica *replica, char o
 			(void)why_set(&line, RC_OK, "master \"%s\": %s", master_spec(replica->masters[i])->name, status.error);
 	}
 	if (health == HEALTH_OK)
-		(void)why_set(&line, RC_OK, "%zu zone%s fresh, %" PRIu64 " recipients, %zu table%s right", replica->conf->zone_count,
-		              replica->conf->zone_count == 1 ? "" : "s", recipients, replica->conf->table_count,
-		              replica->conf->table_count == 1 ? "" : "s");
+		(void)why_set(&line, RC_OK, "%zu zone%s fresh, %" PRIu64 " recipients, %zu table%s right",
+		              replica->conf->zone_count, replica->conf->zone_count == 1 ? "" : "s", recipients,
+		              replica->conf->table_count, replica->conf->table_count == 1 ? "" : "s");
 	memcpy(out, line.text, WHY_MAX);
 	return health;
 }
@@ -141,8 +121,8 @@ enum message_health replica_status_summary(const struct replica *replica, char o
 static json_t *refused_json(const struct replica *replica)
 {
 	json_t *json = json_object();
-	json_object_set_new(json, "messages", number(replica->refused));
-	json_object_set_new(json, "last", text(replica->last_refused.text));
+	json_object_set_new(json, "messages", status_json_number(replica->refused));
+	json_object_set_new(json, "last", status_json_text(replica->last_refused.text));
 	return json;
 }
 
@@ -155,7 +135,7 @@ void replica_status_json(const struct replica *replica, struct buf *out)
 	json_object_set_new(json, "program", json_string("rxfer-replica"));
 	json_object_set_new(json, "version", json_string(PACKAGE_VERSION));
 	json_object_set_new(json, "health", json_string(health_names[health]));
-	json_object_set_new(json, "summary", text(summary));
+	json_object_set_new(json, "summary", status_json_text(summary));
 	json_object_set_new(json, "now", json_integer(clock_wall().ms));
 	json_object_set_new(json, "key", json_string(key));
 	json_t *masters = json_array(), *zones = json_array(), *tables = json_array();

@@ -1,8 +1,8 @@
 /* session.c: the refresh machine's hands: it sends, waits and remembers; what to do next is refresh.c's decision.
  *
  * Every wait has a timer, so that nothing that gets lost on the way can leave a zone hanging. Pauses are spread by ten
- * percent either way, so that many backups don't ask at one moment; so are polls, from refresh to refresh + 20 percent: the master signs
- * and pushes an announcement every refresh, and one that comes in time makes the poll needless. */
+ * percent either way, so that many backups don't ask at one moment; so are polls, from refresh to 20 percent more: the
+ * master signs and pushes an announcement every refresh, and one that comes in time makes the poll needless. */
 #include "replica/session_private.h"
 
 #include "common/log.h"
@@ -174,7 +174,7 @@ void session_event(struct session *session, enum refresh_event event)
 {
 	struct refresh_step step = refresh_next(session->state, event);
 	if (step.action == REFRESH_DO_AXFR && session->wholes >= WHOLES_MAX)
-		step = (struct refresh_step){REFRESH_WAIT, REFRESH_DO_BACK_OFF, "too many whole transfers in a row have failed"};
+		step = (struct refresh_step){REFRESH_WAIT, REFRESH_DO_BACK_OFF, "too many whole transfers in a row failed"};
 	if (step.state == session->state && step.action == REFRESH_DO_NOTHING)
 		return;
 	enum refresh_state before = session->state;
@@ -252,7 +252,7 @@ static void greet(struct session *session)
 		         session->spec->name);
 	if (zonedb_trouble(session->db)[0])
 		log_error("zone \"%s\": %s: %s", session->spec->name, zonedb_trouble(session->db),
-		          zonedb_present(session->db) ? "mended" : "the tables stay as they are until a whole transfer has healed it");
+		          zonedb_present(session->db) ? "mended" : "tables stay as they are until a whole transfer heals it");
 }
 
 enum rc session_new(struct loop *loop, const struct session_spec *spec, const char *folder,

@@ -83,6 +83,7 @@ struct session_status {
 	uint64_t serial;                       /* durable */
 	struct epoch epoch;
 	uint64_t records;
+	struct digest digest;            /* of all of them, allowed or not */
 	struct tally tally;
 	struct wall announced;                 /* date of the newest announcement; 0: none */
 	struct wall received;                  /* when it came */

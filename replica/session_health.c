@@ -1,7 +1,7 @@
 /* session_health.c: how a zone is, in one word and one sentence, here and at the master.
  *
- * The ACK says what is durable, what is served (what all the tables that have the zone hold), and how it goes. It's sent
- * at most once a turn of the loop and only when it says something new. */
+ * The ACK says what is durable, what is served (what all the tables that have the zone hold), and how it goes. It's
+ * sent at most once a turn of the loop and only when it says something new. */
 #include "replica/session_private.h"
 
 #include "common/log.h"
@@ -28,7 +28,7 @@ static void tell_freshness(const struct session *session, enum freshness before,
 	char age[CLOCK_TEXT_MAX];
 	clock_duration(age_ms, age);
 	const char *name = session->spec->name;
-	const char *clocks = session->clocks_differ ? " (it came only just now: is a clock wrong, the master's or ours?)" : "";
+	const char *clocks = session->clocks_differ ? " (it came just now: is a clock wrong, the master's or ours?)" : "";
 	if (session->freshness == FRESHNESS_EXPIRED)
 		log_error("zone \"%s\": expired: the newest announcement is %s old%s; on_expire: %s", name, age, clocks,
 		          session->spec->on_expire == ON_EXPIRE_ACCEPT ? "all its domains' recipients are accepted from now on"
@@ -89,9 +89,11 @@ static const char *missing_reason(const struct session *session, struct why *why
 	const char *error = session->error.text;
 	const char *trouble = zonedb_trouble(session->db);
 	if (trouble[0])
-		(void)why_set(why, RC_OK, "the records are damaged, tables stay as they are until a whole transfer: %s", trouble);
+		(void)why_set(why, RC_OK, "the records are damaged, tables stay as they are until a whole transfer: %s",
+		              trouble);
 	else
-		(void)why_set(why, RC_OK, "nothing has been transferred yet, Postfix defers mail%s%s", error[0] ? ": " : "", error);
+		(void)why_set(why, RC_OK, "nothing has been transferred yet, Postfix defers mail%s%s", error[0] ? ": " : "",
+		              error);
 	return why->text;
 }
 
@@ -120,9 +122,9 @@ static const char *warning_reason(const struct session *session, const struct se
 	if (tables->trouble)
 		return tables->trouble;
 	if (session->tally.refused > 0) {
-		(void)why_set(why, RC_OK, "%" PRIu64 " records of domains that aren't allowed here are left out, such as those of "
-		              "%s: add the domain to the zone's `domains`, or exclude it at the master", session->tally.refused,
-		              session->tally.refused_domain);
+		(void)why_set(why, RC_OK, "%" PRIu64 " records of domains that aren't allowed here are left out, such as those "
+		              "of %s: add the domain to the zone's `domains`, or exclude it at the master",
+		              session->tally.refused, session->tally.refused_domain);
 		return why->text;
 	}
 	return NULL;
@@ -214,6 +216,7 @@ void session_status(const struct session *session, struct session_status *out)
 		out->serial = meta->serial;
 		out->epoch = meta->epoch;
 		out->records = meta->count;
+		out->digest = meta->digest;
 	}
 	struct soa soa;
 	if (zonedb_soa(session->db, &soa)) {

@@ -37,8 +37,8 @@ static void heard_of(struct session *session, const struct soa *soa)
 	    soa->serial > session->newest)
 		session->newest = soa->serial;
 	if (verify_from_future(soa, clock_wall()))
-		log_warn("zone \"%s\": serial %" PRIu64 " is dated more than a day ahead: is a clock wrong, the master's or ours?",
-		         session->spec->name, soa->serial);
+		log_warn("zone \"%s\": serial %" PRIu64 " is dated more than a day ahead: is a clock wrong, the master's or "
+		         "ours?", session->spec->name, soa->serial);
 }
 
 /* ---- SOA ---- */
@@ -109,7 +109,6 @@ static void tell_tables(struct session *session, const struct changeset *changes
 		recipients = recipients || record->type == RECORD_RCPT;
 		domains = domains || record->type == RECORD_DOMAIN;
 	}
-	/* An expired zone that was open isn't any more, and where any domain is allowed its domains made up the catch-alls. */
 	session->events.changed(session->events.context, session, recipients, domains);
 }
 
@@ -289,8 +288,8 @@ static void on_error(struct session *session, const struct message *message)
 		session_event(session, REFRESH_ON_NO_SNAPSHOT);
 		return;
 	case ERROR_NO_ZONE:
-		(void)why_set(&session->error, RC_NOT_FOUND, "the master doesn't give us this zone: %s; is the zone's name right, "
-		              "and listed for this replica in master.conf?", message->reason);
+		(void)why_set(&session->error, RC_NOT_FOUND, "the master doesn't give us this zone: %s; is the zone's name "
+		              "right, and listed for this replica in master.conf?", message->reason);
 		session_event(session, REFRESH_ON_NOT_THERE);
 		return;
 	case ERROR_NOT_YET:

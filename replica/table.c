@@ -193,7 +193,8 @@ static enum rc write_file(struct table *table, const struct view *view, bool who
 	char took[CLOCK_TEXT_MAX];
 	clock_duration(table->took_ms, took);
 	if (built.replaced && (first || view->missing))
-		log_info("table \"%s\": %s written with %" PRIu64 " keys in %s", table->spec->name, table->file, built.keys, took);
+		log_info("table \"%s\": %s written with %" PRIu64 " keys in %s", table->spec->name, table->file, built.keys,
+		         took);
 	else
 		log_debug("table \"%s\": %" PRIu64 " keys %s in %s", table->spec->name, built.keys,
 		          built.replaced ? "written" : "compared, no change", took);
@@ -206,8 +207,9 @@ static void put_right_without(struct table *table, const struct view *view, bool
 	struct why why;
 	if (!whole) {
 		bool there = access(table->file, F_OK) == 0;
-		(void)why_set(&why, RC_AGAIN, there ? "%s isn't what the replica wrote, and zone \"%s\" isn't here to put it right"
-		              : "there is no %s before zone \"%s\" has been transferred: Postfix defers mail", table->file,
+		(void)why_set(&why, RC_AGAIN,
+		              there ? "%s isn't what the replica wrote, and zone \"%s\" isn't here to put it right" :
+		               "there is no %s before zone \"%s\" has been transferred: Postfix defers mail", table->file,
 		              view->missing);
 		tell(table, there ? TABLE_FAILED : TABLE_ABSENT, why.text);
 		return;
@@ -284,8 +286,8 @@ void table_touch(struct table *table, bool contents)
 /* ---- beginning and end ---- */
 
 static const char readme[] =
-	"The tables in this folder are written by rxfer-replica, which replaces each file as a whole. Nobody else may write\n"
-	"them: not postmap, not an editor, not a copy from another machine. What is changed here is written anew.\n";
+	"The tables in this folder are written by rxfer-replica, which replaces each file as a whole. Nobody else may\n"
+	"write them: not postmap, not an editor, not a copy from another machine. What is changed here is written anew.\n";
 
 static void make_folder(const struct table *table)
 {

@@ -110,8 +110,8 @@ static enum rc write_all(struct writing *writing)
 			rc = writing->rc;
 	}
 	if (rc == RC_OK && writing->built.keys == 0)
-		rc = why_set(writing->why, RC_REFUSED, "there is no key to put into it, and an empty table would refuse everybody: "
-		             "do the zones' `domains` name what the master publishes?");
+		rc = why_set(writing->why, RC_REFUSED, "there is no key to put into it, and an empty table would refuse "
+		             "everybody: do the zones' `domains` name what the master publishes?");
 	return rc;
 }
 

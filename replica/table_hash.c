@@ -44,9 +44,17 @@ static void say_nothing(const DB_ENV *environment, const char *prefix, const cha
 	(void)message;
 }
 
+/* The library writes its pages with whatever their memory held before, and everybody may read the table: without this,
+ * pieces of the daemon's memory would be in it. */
+static void *zeroed_memory(size_t size)
+{
+	return calloc(1, size);
+}
+
 static int open_db(DB **out, const char *path, uint64_t expected, bool make)
 {
 	DB *db;
+	(void)db_env_set_func_malloc(zeroed_memory);
 	int error = db_create(&db, NULL, 0);
 	if (error != 0)
 		return error;
@@ -109,7 +117,7 @@ static void writer_free(struct table_writer **writer)
 	*writer = NULL;
 }
 
-/* The data is synced by whoever puts the file into place; close writes the cache's pages out and would sync them too. */
+/* Closing writes the cache's pages out and syncs them: whoever puts the file into place has nothing left to sync. */
 static enum rc hash_finish(struct table_writer **writer, struct why *why)
 {
 	int error = (*writer)->db->close((*writer)->db, 0);

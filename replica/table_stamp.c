@@ -5,7 +5,7 @@
  *     8  u64     inode; u64 size; u64 mtime and u64 ctime in ns
  *    40  u8[32]  rule
  *    72  u64     digest high; u64 digest low; u64 keys; u64 written (ms since 1970)
- *   104  u32     number of zones, for each: u8 length of the name, the name, u8[16] epoch id, u64 epoch began, u64 serial
+ *   104  u32     number of zones; for each: u8 length of the name, name, u8[16] epoch id, u64 epoch began, u64 serial
  *    at the end  u8[32] BLAKE2b-256 of all before
  * It is renamed into place and never synced, so that it may come back old, empty or torn after a power cut: then the
  * hash or the file's identity doesn't agree, and the table is written anew. */

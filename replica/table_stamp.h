@@ -23,7 +23,7 @@ struct table_stamp_zone {
 /* Plain data; zeroed is "nothing known". `zones` is the struct's own. */
 struct table_stamp {
 	struct table_file file;
-	uint8_t rule[IDENTITY_HASH_BYTES];      /* what the table was made by: holds, type, zones, domains; zero: a makeshift */
+	uint8_t rule[IDENTITY_HASH_BYTES];      /* what it was made by: type, zones, domains ...; zero: a makeshift */
 	struct digest digest;                   /* of its keys */
 	uint64_t keys;
 	struct wall written;
@@ -38,7 +38,7 @@ enum rc table_stamp_load(const char *path, struct table_stamp *out, struct why *
 /* Whole or not at all, but not synced: one that a power cut takes away costs only a table written anew. RC_IO. */
 enum rc table_stamp_save(const char *path, const struct table_stamp *stamp, struct why *why);
 
-const struct table_stamp_zone *table_stamp_find(const struct table_stamp *stamp, const char *zone);      /* NULL: none */
+const struct table_stamp_zone *table_stamp_find(const struct table_stamp *stamp, const char *zone);     /* NULL: none */
 void table_stamp_set(struct table_stamp *stamp, const char *zone, const struct epoch *epoch, uint64_t serial);
 
 /* RC_NOT_FOUND, RC_IO (also: not a regular file). */

@@ -138,8 +138,9 @@ static void on_stored(void *context, enum rc rc, const struct why *why)
 static void store(struct transfer *transfer)
 {
 	const struct transfer_store_spec spec = {
-		.loop = transfer->loop, .db = transfer->db, .fd = transfer->fd, .path = transfer->path, .total = transfer->total,
-		.soa = &transfer->soa, .record = on_record, .agree = on_agree, .end = on_stored, .context = transfer,
+		.loop = transfer->loop, .db = transfer->db, .fd = transfer->fd, .path = transfer->path,
+		.total = transfer->total, .soa = &transfer->soa, .record = on_record, .agree = on_agree, .end = on_stored,
+		.context = transfer,
 	};
 	transfer->store = transfer_store_new(&spec);
 }

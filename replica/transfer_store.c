@@ -1,5 +1,5 @@
-/* transfer_store.c: first the hash over the whole file, then the records: u64 count, then that many encodings (record.h),
- * and nothing behind them.
+/* transfer_store.c: first the hash over the whole file, then the records: u64 count, then that many encodings
+ * (record.h), and nothing behind them.
  *
  * The file is read, not mapped, so that a disk that fails is an error and not a signal. Each step reads or stores so
  * much that it takes some milliseconds, then gives the loop its turn. */

@@ -1,4 +1,4 @@
-/* transfer_store.h: from a complete stream in a file to a zone's new contents, step by step. Used by transfer.c only. */
+/* transfer_store.h: from a complete stream in a file to a zone's new contents, step by step. For transfer.c only. */
 #ifndef REPLICA_TRANSFER_STORE_H
 #define REPLICA_TRANSFER_STORE_H
 

@@ -35,8 +35,8 @@ static enum rc check_order(const struct verify_ground *ground, const struct soa 
 		               soa->serial, ground->known->serial);
 	case SOA_EARLIER_EPOCH:
 		wall_format(soa->epoch.began, text);
-		return why_set(why, RC_REFUSED, "zone \"%s\": serial %" PRIu64 " belongs to an earlier epoch, begun %s: a replay, "
-		               "or two masters with one key", ground->zone, soa->serial, text);
+		return why_set(why, RC_REFUSED, "zone \"%s\": serial %" PRIu64 " belongs to an earlier epoch, begun %s: a "
+		               "replay, or two masters with one key", ground->zone, soa->serial, text);
 	case SOA_SAME:
 	case SOA_NEWER:
 	case SOA_LATER_EPOCH:
@@ -108,8 +108,8 @@ enum verify_verdict verify_changeset(const struct verify_ground *ground, const s
 	case SOA_EARLIER_EPOCH:
 		break;
 	}
-	(void)why_set(why, RC_REFUSED, "zone \"%s\": a changeset of an earlier epoch: a replay, or two masters with one key",
-	              ground->zone);
+	(void)why_set(why, RC_REFUSED, "zone \"%s\": a changeset of an earlier epoch: a replay, or two masters with one "
+	              "key", ground->zone);
 	return VERIFY_REFUSED;
 }
 

@@ -35,8 +35,8 @@ enum verify_verdict verify_announcement(const struct verify_ground *ground, cons
 /* A changeset's; content_hash is set. VERIFY_SAME and NEWER don't happen. */
 enum verify_verdict verify_changeset(const struct verify_ground *ground, const struct soa *soa, struct why *why);
 
-/* A snapshot's; content_hash as the master says it, which the signature covers. RC_REFUSED. The same serial is fine: it is
- * what heals a damaged store. */
+/* A snapshot's; content_hash as the master says it, which the signature covers. RC_REFUSED. The same serial is fine:
+ * it is what heals a damaged store. */
 enum rc verify_snapshot(const struct verify_ground *ground, const struct soa *soa, struct why *why);
 
 /* Does this announcement of what we have prove more than the one known? Only a later date does: an old one that is

@@ -115,10 +115,12 @@ static void names_are_there_and_differ(void **state)
 	(void)state;
 	for (int i = 0; i < REFRESH_STATES; i++)
 		for (int j = 0; j < i; j++)
-			assert_string_not_equal(refresh_state_name((enum refresh_state)i), refresh_state_name((enum refresh_state)j));
+			assert_string_not_equal(refresh_state_name((enum refresh_state)i),
+			                        refresh_state_name((enum refresh_state)j));
 	for (int i = 0; i < REFRESH_EVENTS; i++)
 		for (int j = 0; j < i; j++)
-			assert_string_not_equal(refresh_event_name((enum refresh_event)i), refresh_event_name((enum refresh_event)j));
+			assert_string_not_equal(refresh_event_name((enum refresh_event)i),
+			                        refresh_event_name((enum refresh_event)j));
 	for (int i = 0; i < REFRESH_ACTIONS; i++)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(refresh_action_name((enum refresh_action)i),

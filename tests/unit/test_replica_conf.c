@@ -46,11 +46,12 @@ static void a_good_one(void **state)
 	(void)state;
 	struct replica_conf *conf = NULL;
 	struct why why;
-	if (parse("state = \"/s\"\n" MASTER ZONE
+	enum rc rc = parse("state = \"/s\"\n" MASTER ZONE
 	          "zone \"other\" { master = \"primary\" domains = { \"*\" } on_expire = \"accept\" }\n"
 	          "table \"relay_recipients\" { holds = \"recipients\" type = \"hash\" path = \"/t//recipients\" }\n"
-	          "table \"relay_domains\" { holds = \"domains\" path = \"/t/domains\" zones = { \"other\" } }\n", &conf, &why) !=
-	    RC_OK)
+	          "table \"relay_domains\" { holds = \"domains\" path = \"/t/domains\" zones = { \"other\" } }\n",
+	          &conf, &why);
+	if (rc != RC_OK)
 		fail_msg("%s", why.text);
 	assert_non_null(strstr(conf->identity, "/rxfer/replica.identity"));
 	assert_string_equal(conf->control, "/run/rxfer/replica.sock");

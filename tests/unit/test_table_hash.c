@@ -1,5 +1,5 @@
-/* test_table_hash.c: the bytes that Postfix wants to find, and failures that leave nothing half done. That Postfix's own
- * postmap reads it is shown by the system tests. */
+/* test_table_hash.c: the bytes that Postfix wants to find, and failures that leave nothing half done. That Postfix's
+ * own postmap reads it is shown by the system tests. */
 #include "replica/table_type.h"
 
 #include <setjmp.h>

@@ -83,7 +83,8 @@ static struct verify_ground ground_at_10(void)
 {
 	known = plain(10);
 	records = (struct store_meta){.epoch = known.epoch, .serial = 10, .digest = known.digest, .count = known.count};
-	return (struct verify_ground){.zone = "example", .keys = keys, .key_count = 2, .known = &known, .records = &records};
+	return (struct verify_ground){.zone = "example", .keys = keys, .key_count = 2, .known = &known,
+	                              .records = &records};
 }
 
 static void announcements(void **state)

@@ -36,6 +36,7 @@ MAIN_CF = {
     "smtpd_relay_restrictions": "reject_unauth_destination",
     "smtpd_recipient_restrictions": "",
     "smtpd_peername_lookup": "no",
+    "in_flow_delay": "0",                      # else a second for each accepted recipient once many were asked for
     "smtpd_error_sleep_time": "0",
     "smtpd_soft_error_limit": "1000000",
     "smtpd_hard_error_limit": "1000000",
