@@ -75,6 +75,17 @@ static void on_version(struct master *master, const struct message *message)
 	              message->reason);
 }
 
+/* The connection stands, but the master doesn't know that we have greeted: we were taken out of its configuration, and
+ * perhaps put back. */
+static void on_ungreeted(struct master *master)
+{
+	master->greeted = false;
+	master->since = clock_wall();
+	master->events.link(master->events.context, master, false);
+	master->events.link(master->events.context, master, true);
+	loop_timer_after(master->loop, &master->greeting, GREETING_MS, greet, master);
+}
+
 /* ---- the link's events ---- */
 
 static void on_message(void *context, const void *data, size_t length)
@@ -90,6 +101,9 @@ static void on_message(void *context, const void *data, size_t length)
 		on_welcome(master, &message);
 	} else if (message.type == MESSAGE_ERROR && message.error == ERROR_VERSION) {
 		on_version(master, &message);
+	} else if (message.type == MESSAGE_ERROR && message.error == ERROR_MALFORMED && message.zone[0] == '\0') {
+		if (master->greeted)
+			on_ungreeted(master);
 	} else if (master->greeted) {
 		master->events.message(master->events.context, master, &message);
 	}

@@ -150,6 +150,10 @@ class Restart(runner.TestCase):
         wait_for(lambda: self.zone(self.pair.master)["records"] and self.zone(self.pair.master)["serial"] > 1, 10,
                  "a published change")
         self.assertEqual(self.pair.keys(), old)
+        self.pair.master_text = good
+        self.pair.write()
+        self.pair.master.reload()
+        self.converge()
 
 
 if __name__ == "__main__":
