@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE_BYTES 4096
 #define KEYS_PER_PAGE 64                       /* of some 40 bytes, filled to two thirds */
@@ -80,9 +81,21 @@ static int open_db(DB **out, const char *path, uint64_t expected, bool make)
 	return error;
 }
 
+/* libdb makes a file as __db.NAME and renames it. One that a kill has left there it takes for somebody else's, at work at
+ * this moment, and waits for it for ever. */
+static void remove_leftover(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path) + 1 : 0;
+	char *leftover = mem_sprintf("%.*s__db.%s", folder, path, path + folder);
+	(void)unlink(leftover);
+	free(leftover);
+}
+
 static enum rc hash_create(const char *path, uint64_t expected, struct table_writer **out, struct why *why)
 {
 	DB *db;
+	remove_leftover(path);
 	int error = open_db(&db, path, expected, true);
 	if (error != 0)
 		return fail(why, error, "can't make", path);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <db.h>
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -126,6 +127,24 @@ static void an_existing_file_isnt_touched(void **state)
 	assert_int_equal(count, 1);
 }
 
+/* libdb makes a file under the name __db.NAME first, and waits for ever for one that is there to go away. */
+static void a_leftover_of_a_kill_is_no_obstacle(void **state)
+{
+	(void)state;
+	char leftover[sizeof(path) + 16];
+	(void)snprintf(leftover, sizeof(leftover), "%s/__db.table.db", folder);
+	int fd = open(leftover, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "half", 4), 4);
+	assert_int_equal(close(fd), 0);
+	(void)alarm(5);
+	struct table_writer *writer = create(1);
+	(void)alarm(0);
+	(void)put(writer, "a");
+	finish(&writer);
+	assert_int_equal(access(leftover, F_OK), -1);
+}
+
 static void failures_have_a_sentence(void **state)
 {
 	(void)state;
@@ -158,7 +177,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(keys_and_values_end_with_a_stored_nul), TEST(many_keys_whatever_was_expected),
-		TEST(an_existing_file_isnt_touched), TEST(failures_have_a_sentence), TEST(types),
+		TEST(an_existing_file_isnt_touched), TEST(a_leftover_of_a_kill_is_no_obstacle),
+		TEST(failures_have_a_sentence), TEST(types),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
