@@ -1,16 +1,10 @@
-/* control_commands.c: see control_commands.h.
- *
- * A list is copied out of the zone before it is sent: the zone may change while the client reads, and a store must not
- * change under a walk. */
+/* control_commands.c: see control_commands.h. */
 #include "master/control_commands.h"
 
-#include "common/mem.h"
+#include "common/control_list.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define PIECE_BYTES 65536u
 
 static struct zone *find_zone(const struct status_facts *facts, struct control_request *request)
 {
@@ -28,50 +22,8 @@ static struct zone *find_zone(const struct status_facts *facts, struct control_r
 	return NULL;
 }
 
-/* ---- list ---- */
-
-struct listing {
-	struct buf lines;
-	size_t sent;
-};
-
-static bool put_line(void *context, const struct fingerprint *print, const struct store_entry *entry)
-{
-	struct listing *listing = context;
-	const struct record *record = &entry->record;
-	(void)print;
-	buf_printf(&listing->lines, "%s %.*s", record_type_name(record->type), (int)record->key_length, record->key);
-	if (record->value_length > 0)
-		buf_printf(&listing->lines, " %.*s", (int)record->value_length, record->value);
-	buf_put(&listing->lines, "\n", 1);
-	return true;
-}
-
-static bool more_lines(void *context, struct buf *out)
-{
-	struct listing *listing = context;
-	size_t left = listing->lines.length - listing->sent;
-	size_t length = left;
-	if (left > PIECE_BYTES) {
-		const char *begin = (const char *)listing->lines.data + listing->sent;
-		const char *end = memchr(begin + PIECE_BYTES, '\n', left - PIECE_BYTES);
-		length = (size_t)(end + 1 - begin);      /* the last line ends like all others */
-	}
-	buf_put(out, listing->lines.data + listing->sent, length);
-	listing->sent += length;
-	return listing->sent < listing->lines.length;
-}
-
-static void list_done(void *context)
-{
-	struct listing *listing = context;
-	buf_free(&listing->lines);
-	free(listing);
-}
-
 static void list(const struct status_facts *facts, struct control_request *request)
 {
-	struct why why;
 	struct zone *zone = find_zone(facts, request);
 	if (!zone)
 		return;
@@ -79,16 +31,8 @@ static void list(const struct status_facts *facts, struct control_request *reque
 		control_refuse(request, "zone \"%s\": nothing is published yet (see rxfer status)", zone_spec(zone)->name);
 		return;
 	}
-	struct listing *listing = mem_zalloc(sizeof *listing);
-	if (zonedb_walk(zone_db(zone), put_line, listing, &why) != RC_OK) {
-		list_done(listing);
-		control_refuse(request, "zone \"%s\": %s", zone_spec(zone)->name, why.text);
-		return;
-	}
-	control_stream(request, more_lines, list_done, listing);
+	control_list(request, zone_spec(zone)->name, zone_db(zone));
 }
-
-/* ---- The others ---- */
 
 static void status(const struct status_facts *facts, struct control_request *request)
 {

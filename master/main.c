@@ -8,11 +8,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
+#include "common/service_options.h"
 #include "master/check.h"
 #include "master/control_commands.h"
 #include "master/read.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,90 +310,39 @@ static int serve(struct master *master)
 
 /* ---- Options ---- */
 
-static const char usage[] =
-	"usage: rxfer-master [-c FILE] [-t | --check] [--debug]\n"
-	"  -c FILE      the configuration, default " SYSCONFDIR "/rxfer/master.conf\n"
-	"  -t           check the configuration and stop\n"
-	"  --check      read every source, say what would be published and what can't be read, and stop;\n"
-	"               exit status 0 all is well, 1 warnings, 2 errors\n"
-	"  --read MAP   print the keys of a map, one a line (what the daemon starts to read one)\n"
-	"  --debug      log more\n"
-	"  --version, --help\n";
-
-enum action { SERVE, TEST, CHECK };
-
-struct choice {
-	const char *conf_path;
-	enum action action;
-	bool debug;
-	int status;          /* -1: go on */
+static const struct service_helper helpers[] = {
+	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main},
+	{0}
 };
 
-static struct choice parse_options(int argc, char **argv)
-{
-	enum { OPTION_CHECK = 256, OPTION_READ, OPTION_DEBUG, OPTION_VERSION, OPTION_HELP };
-	static const struct option long_options[] = {
-		{"check", no_argument, NULL, OPTION_CHECK},     {"read", required_argument, NULL, OPTION_READ},
-		{"debug", no_argument, NULL, OPTION_DEBUG},     {"version", no_argument, NULL, OPTION_VERSION},
-		{"help", no_argument, NULL, OPTION_HELP},       {NULL, 0, NULL, 0},
-	};
-	struct choice choice = {.conf_path = SYSCONFDIR "/rxfer/master.conf", .action = SERVE, .status = -1};
-	for (int option; choice.status < 0 && (option = getopt_long(argc, argv, "c:t", long_options, NULL)) != -1;) {
-		switch (option) {
-		case 'c':
-			choice.conf_path = optarg;
-			break;
-		case 't':
-			choice.action = TEST;
-			break;
-		case OPTION_CHECK:
-			choice.action = CHECK;
-			break;
-		case OPTION_READ:
-			choice.status = read_main(optarg);
-			break;
-		case OPTION_DEBUG:
-			choice.debug = true;
-			break;
-		case OPTION_VERSION:
-			printf("rxfer-master " PACKAGE_VERSION "\n");
-			choice.status = EXIT_SUCCESS;
-			break;
-		case OPTION_HELP:
-			fputs(usage, stdout);
-			choice.status = EXIT_SUCCESS;
-			break;
-		default:
-			fputs(usage, stderr);
-			choice.status = 2;
-		}
-	}
-	if (choice.status < 0 && optind < argc) {
-		fprintf(stderr, "rxfer-master: \"%s\": there is nothing to say but options\n%s", argv[optind], usage);
-		choice.status = 2;
-	}
-	return choice;
-}
+static const struct service_program program = {
+	.name = "rxfer-master",
+	.conf_path = SYSCONFDIR "/rxfer/master.conf",
+	.check_help =
+		"  --check      read every source, say what would be published and what can't be read, and stop;\n"
+		"               exit status 0 all is well, 1 warnings, 2 errors\n",
+	.helpers = helpers,
+};
 
 int main(int argc, char **argv)
 {
-	struct choice choice = parse_options(argc, argv);
-	if (choice.status >= 0)
-		return choice.status;
-	log_open("rxfer-master", choice.debug);
+	struct service_options options = service_options(argc, argv, &program);
+	if (options.status >= 0)
+		return options.status;
+	log_open("rxfer-master", options.debug);
 	identity_init();
-	struct master master = {.conf_path = choice.conf_path};
+	struct master master = {.conf_path = options.conf_path};
 	struct why why;
-	if (master_conf_load(choice.conf_path, &master.conf, &why) != RC_OK) {
+	if (master_conf_load(options.conf_path, &master.conf, &why) != RC_OK) {
 		fprintf(stderr, "rxfer-master: %s\n", why.text);
-		return choice.action == SERVE ? EXIT_FAILURE : 2;
+		return options.action == SERVICE_RUN ? EXIT_FAILURE : 2;
 	}
 	int status = EXIT_SUCCESS;
-	if (choice.action == TEST) {
-		printf("%s: the configuration is well-formed\n", choice.conf_path);
+	if (options.action == SERVICE_TEST) {
+		printf("%s: the configuration is well-formed\n", options.conf_path);
 	} else {
 		master.loop = loop_new();
-		status = choice.action == CHECK ? check_run(master.loop, master.conf) : serve(&master);
+		status = options.action == SERVICE_CHECK ? check_run(master.loop, master.conf) : serve(&master);
 		loop_free(master.loop);
 	}
 	master_conf_free(&master.conf);

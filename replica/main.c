@@ -7,11 +7,11 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "common/service_options.h"
 #include "replica/replica_check.h"
 #include "replica/replica_control.h"
 #include "replica/replica_status.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,87 +130,39 @@ static int serve(struct daemon *daemon, struct replica_conf **conf)
 
 /* ---- options ---- */
 
-static const char usage[] =
-	"usage: rxfer-replica [-c FILE] [-t | --check] [--debug]\n"
-	"  -c FILE      the configuration, default " SYSCONFDIR "/rxfer/replica.conf\n"
-	"  -t           check the configuration and stop\n"
-	"  --check      also look at identity and folders, print the lines for main.cf, and stop; changes nothing;\n"
-	"               exit status 0 all is well, 1 warnings, 2 errors\n"
-	"  --debug      log more\n"
-	"  --version, --help\n";
-
-enum action { SERVE, TEST, CHECK };
-
-struct choice {
-	const char *conf_path;
-	enum action action;
-	bool debug;
-	int status;          /* -1: go on */
+static const struct service_helper helpers[] = {
+	{0}
 };
 
-static struct choice parse_options(int argc, char **argv)
-{
-	enum { OPTION_CHECK = 256, OPTION_DEBUG, OPTION_VERSION, OPTION_HELP };
-	static const struct option long_options[] = {
-		{"check", no_argument, NULL, OPTION_CHECK},     {"debug", no_argument, NULL, OPTION_DEBUG},
-		{"version", no_argument, NULL, OPTION_VERSION}, {"help", no_argument, NULL, OPTION_HELP},
-		{NULL, 0, NULL, 0},
-	};
-	struct choice choice = {.conf_path = SYSCONFDIR "/rxfer/replica.conf", .action = SERVE, .status = -1};
-	for (int option; choice.status < 0 && (option = getopt_long(argc, argv, "c:t", long_options, NULL)) != -1;) {
-		switch (option) {
-		case 'c':
-			choice.conf_path = optarg;
-			break;
-		case 't':
-			choice.action = TEST;
-			break;
-		case OPTION_CHECK:
-			choice.action = CHECK;
-			break;
-		case OPTION_DEBUG:
-			choice.debug = true;
-			break;
-		case OPTION_VERSION:
-			printf("rxfer-replica " PACKAGE_VERSION "\n");
-			choice.status = EXIT_SUCCESS;
-			break;
-		case OPTION_HELP:
-			fputs(usage, stdout);
-			choice.status = EXIT_SUCCESS;
-			break;
-		default:
-			fputs(usage, stderr);
-			choice.status = 2;
-		}
-	}
-	if (choice.status < 0 && optind < argc) {
-		fprintf(stderr, "rxfer-replica: \"%s\": there is nothing to say but options\n%s", argv[optind], usage);
-		choice.status = 2;
-	}
-	return choice;
-}
+static const struct service_program program = {
+	.name = "rxfer-replica",
+	.conf_path = SYSCONFDIR "/rxfer/replica.conf",
+	.check_help =
+		"  --check      also look at identity and folders, print the lines for main.cf, and stop; changes nothing;\n"
+		"               exit status 0 all is well, 1 warnings, 2 errors\n",
+	.helpers = helpers,
+};
 
 int main(int argc, char **argv)
 {
-	struct choice choice = parse_options(argc, argv);
-	if (choice.status >= 0)
-		return choice.status;
-	log_open("rxfer-replica", choice.debug);
+	struct service_options options = service_options(argc, argv, &program);
+	if (options.status >= 0)
+		return options.status;
+	log_open("rxfer-replica", options.debug);
 	identity_init();
 	struct replica_conf *conf = NULL;
 	struct why why;
-	if (replica_conf_load(choice.conf_path, &conf, &why) != RC_OK) {
+	if (replica_conf_load(options.conf_path, &conf, &why) != RC_OK) {
 		fprintf(stderr, "rxfer-replica: %s\n", why.text);
-		return choice.action == SERVE ? EXIT_FAILURE : 2;
+		return options.action == SERVICE_RUN ? EXIT_FAILURE : 2;
 	}
 	int status = EXIT_SUCCESS;
-	if (choice.action == TEST) {
-		printf("%s: the configuration is well-formed\n", choice.conf_path);
-	} else if (choice.action == CHECK) {
+	if (options.action == SERVICE_TEST) {
+		printf("%s: the configuration is well-formed\n", options.conf_path);
+	} else if (options.action == SERVICE_CHECK) {
 		status = replica_check_run(conf);
 	} else {
-		struct daemon daemon = {.conf_path = choice.conf_path};
+		struct daemon daemon = {.conf_path = options.conf_path};
 		daemon.loop = loop_new();
 		status = serve(&daemon, &conf);
 		loop_free(daemon.loop);

@@ -1,16 +1,10 @@
-/* replica_control.c: see replica_control.h.
- *
- * A list is copied out of the zone before it is sent: the zone may change while the client reads, and a store must not
- * change under a walk. The rxfer command sorts it. */
+/* replica_control.c: see replica_control.h. */
 #include "replica/replica_control.h"
 
-#include "common/mem.h"
+#include "common/control_list.h"
 #include "replica/replica_status.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define PIECE_BYTES 65536u
 
 static struct session *find_zone(const struct replica *replica, struct control_request *request)
 {
@@ -27,46 +21,6 @@ static struct session *find_zone(const struct replica *replica, struct control_r
 	return session;
 }
 
-/* ---- list ---- */
-
-struct listing {
-	struct buf lines;
-	size_t sent;
-};
-
-static bool put_line(void *context, const struct fingerprint *print, const struct store_entry *entry)
-{
-	(void)print;
-	struct listing *listing = context;
-	const struct record *record = &entry->record;
-	buf_printf(&listing->lines, "%s %.*s", record_type_name(record->type), (int)record->key_length, record->key);
-	if (record->value_length > 0)
-		buf_printf(&listing->lines, " %.*s", (int)record->value_length, record->value);
-	buf_put(&listing->lines, "\n", 1);
-	return true;
-}
-
-static bool more_lines(void *context, struct buf *out)
-{
-	struct listing *listing = context;
-	size_t length = listing->lines.length - listing->sent;
-	const char *begin = (const char *)listing->lines.data + listing->sent;
-	if (length > PIECE_BYTES) {
-		const char *end = memchr(begin + PIECE_BYTES, '\n', length - PIECE_BYTES);
-		length = (size_t)(end + 1 - begin);      /* the last line ends like all others */
-	}
-	buf_put(out, begin, length);
-	listing->sent += length;
-	return listing->sent < listing->lines.length;
-}
-
-static void list_done(void *context)
-{
-	struct listing *listing = context;
-	buf_free(&listing->lines);
-	free(listing);
-}
-
 static void list(struct replica *replica, struct control_request *request)
 {
 	struct session *session = find_zone(replica, request);
@@ -76,20 +30,8 @@ static void list(struct replica *replica, struct control_request *request)
 		control_refuse(request, "zone \"%s\": there are no records yet (see rxfer status)", session_name(session));
 		return;
 	}
-	struct listing *listing = mem_zalloc(sizeof(*listing));
-	struct why why;
-	if (zonedb_walk(session_db(session), put_line, listing, &why) != RC_OK) {
-		list_done(listing);
-		control_refuse(request, "zone \"%s\": %s", session_name(session), why.text);
-	} else if (listing->lines.length == 0) {
-		list_done(listing);
-		control_reply(request, "", 0);
-	} else {
-		control_stream(request, more_lines, list_done, listing);
-	}
+	control_list(request, session_name(session), session_db(session));
 }
-
-/* ---- the others ---- */
 
 static void status(struct replica *replica, struct control_request *request)
 {
