@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "tests/unit/soa_same.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static void comes_back_and_verifies(void **state)
 		uint8_t zero[IDENTITY_HASH_BYTES] = {0};
 		assert_memory_equal(back.content_hash, zero, sizeof(zero));
 		memcpy(back.content_hash, soa.content_hash, sizeof(zero));
-		assert_memory_equal(&back, &soa, sizeof(soa));
+		assert_soa_equal(&back, &soa);
 		assert_true(soa_verify(&back, identity_public(signer)));
 		assert_false(soa_verify(&back, identity_public(stranger)));
 		back.content_hash[3] ^= 1;

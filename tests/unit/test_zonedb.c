@@ -1,6 +1,8 @@
 /* A zone on disk in use: commits, announcements, whole transfers given up, upkeep. */
 #include "tests/unit/zonedb_fixture.h"
 
+#include "tests/unit/soa_same.h"
+
 static void begins_empty(void **state)
 {
 	(void)state;
@@ -133,7 +135,7 @@ static void remembers_announcements(void **state)
 	for (int opened = 0; opened < 2; opened++) {
 		struct soa known;
 		assert_true(zonedb_soa(db, &known));
-		assert_memory_equal(&known, &soa, sizeof(soa));
+		assert_soa_equal(&known, &soa);
 		assert_int_equal(zonedb_soa_received(db).ms, 5555);
 		assert_int_equal(zonedb_meta(db)->serial, 6);
 		check_contents(db);
