@@ -313,6 +313,10 @@ static enum rc cant_run(struct why *why, const char *path, int code)
 		mend = "; a script needs a first line like #!/bin/sh";
 	else if (code == EACCES)
 		mend = "; it must be executable, and its folders open to us";
+	else if (code == EMFILE || code == ENFILE)
+		mend = "; raise the limit of open files (LimitNOFILE=)";
+	else if (code == EAGAIN || code == ENOMEM)
+		mend = "; raise the limit of processes (TasksMax=), or of memory";
 	return why_set(why, RC_IO, "can't run %s: %s%s", path, strerror(code), mend);
 }
 

@@ -23,6 +23,9 @@ bool zonedb_present(const struct zonedb *db);                  /* there is a com
 const char *zonedb_trouble(const struct zonedb *db);           /* what was found damaged at open, or "" */
 const struct store_meta *zonedb_meta(const struct zonedb *db); /* epoch, serial, digest, count; only when present */
 
+/* The records were found to be others than zonedb_meta says: from now on, and after a restart, they aren't present. */
+void zonedb_distrust(struct zonedb *db, const char *text);
+
 /* The newest announcement known, even when the records are damaged; false when there is none. */
 bool zonedb_soa(const struct zonedb *db, struct soa *out);
 struct wall zonedb_soa_received(const struct zonedb *db);

@@ -150,6 +150,16 @@ static void lose_records(struct zonedb *db, const char *text)
 	zonedb_note_trouble(db, text);
 }
 
+void zonedb_distrust(struct zonedb *db, const char *text)
+{
+	char *mark = mem_sprintf("%s.clean", db->store_path);
+	/* Without the mark the next open proves the store before it believes it. */
+	(void)unlink(mark);
+	free(mark);
+	db->behind = false;
+	lose_records(db, text);
+}
+
 /* True when changes behind the store's serial existed, or may have, and aren't held any more. */
 static bool changes_missing(const struct zonedb *db, bool journal_damaged)
 {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define FILE_BYTES_MAX (1024u * 1024u)
+#define CANT_CHECK 2      /* 1 would be the daemons' "there are warnings" */
 
 static size_t word_length(const char *text)
 {
@@ -122,11 +123,11 @@ int check_main(const struct options *options)
 
 	if (choose(options, &path, &kind, &why) != RC_OK) {
 		fprintf(stderr, "rxfer check: %s\n", why.text);
-		return 1;
+		return CANT_CHECK;
 	}
 	const char *program = kind == CHECK_MASTER ? "rxfer-master" : "rxfer-replica";
 	become(program, path);
 	fprintf(stderr, "rxfer check: can't run %s: %s; it isn't beside rxfer, in %s or on the PATH\n", program,
 	        strerror(errno), SBINDIR);
-	return 1;
+	return CANT_CHECK;
 }

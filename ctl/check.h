@@ -6,7 +6,7 @@
 
 enum check_kind { CHECK_MASTER, CHECK_REPLICA, CHECK_UNCLEAR };
 
-/* Becomes `rxfer-master --check -c FILE` or `rxfer-replica --check -c FILE`; returns only when that failed, with 1. */
+/* Becomes `rxfer-master --check -c FILE` or `rxfer-replica --check -c FILE`; returns only when that failed, with 2. */
 int check_main(const struct options *options);
 
 /* Decides by the words at the top level of a text without comments (conf_scan's): listen and replica are a master's,

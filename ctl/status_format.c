@@ -243,7 +243,8 @@ static void put_taken_zones(const json_t *status, bool colour, struct buf *out)
 		{ .heading = "DOMAINS", .right = true }, { .heading = "ANNOUNCED" }, { .heading = "MASTER" },
 	};
 	static const struct advice advice[] = {
-		{ "empty", "No list has come yet. Until the first is complete there is no table, and Postfix defers mail." },
+		{ "empty", "There is no complete list. Until one has come a table isn't made, and Postfix defers mail; a table "
+		           "that is there stays as it is." },
 	};
 	struct table *table = table_new(columns, COUNT(columns));
 	size_t index;
@@ -260,7 +261,7 @@ static void put_taken_zones(const json_t *status, bool colour, struct buf *out)
 		cell_age(table, zone, "announced", number_of(status, "now"));
 		cell_text(table, zone, "master");
 		note_field(table, zone, "reason");
-		if (strcmp(text_of(zone, "error"), text_of(zone, "reason")) != 0)
+		if (strstr(text_of(zone, "reason"), text_of(zone, "error")) == NULL)
 			note_field(table, zone, "error");
 		note_advice(table, text_of(zone, "freshness"), advice, COUNT(advice));
 		note_number(table, number_of(zone, "refused_records"), "Records of domains that this replica doesn't take: ",

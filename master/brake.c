@@ -38,7 +38,7 @@ const char *brake_reason(enum brake_verdict verdict)
 	case BRAKE_SHRINK:
 		return "they are more than max_shrink_percent of the zone and more than min_shrink";
 	case BRAKE_EMPTY:
-		return "no recipient would be left";
+		return "none of the recipients that were published before would be left";
 	case BRAKE_EMPTIED:
 		return "a source that had records has none any more";
 	case BRAKE_DOUBT:

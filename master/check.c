@@ -1,7 +1,7 @@
 /* check.c: see check.h. The sources are read by the very code that the daemon reads them with. */
 #include "master/check.h"
 
-#include "common/identity.h"
+#include "common/check_identity.h"
 #include "common/mem.h"
 #include "master/merge.h"
 
@@ -167,29 +167,9 @@ static int check_zone(struct loop *loop, const struct zone_spec *spec)
 	return worth;
 }
 
-static int check_identity(const struct master_conf *conf)
-{
-	const char *path = master_conf_identity(conf);
-	struct identity *identity = NULL;
-	struct why why;
-	enum rc rc = identity_load(path, &identity, &why);
-	if (rc == RC_OK) {
-		char key[PUBKEY_TEXT_MAX];
-		pubkey_format(identity_public(identity), key);
-		printf("identity: %s\n", key);
-		identity_free(&identity);
-		return 0;
-	}
-	if (rc == RC_NOT_FOUND)
-		printf("warning: there is no identity %s: make it with `rxfer keygen %s`\n", path, path);
-	else
-		printf("warning: identity: %s\n", why.text);
-	return 1;
-}
-
 int check_run(struct loop *loop, const struct master_conf *conf)
 {
-	int worth = check_identity(conf);
+	int worth = check_identity(master_conf_identity(conf));
 	for (size_t i = 0; i < master_conf_zone_count(conf); i++) {
 		int zone_worth = check_zone(loop, master_conf_zone(conf, i));
 		worth = zone_worth > worth ? zone_worth : worth;

@@ -124,6 +124,11 @@ bool deletions_source_had_records(const struct deletions *deletions, const char 
 	return held_has_name(&deletions->file, source);
 }
 
+bool deletions_compared(const struct deletions *deletions)
+{
+	return deletions->compared;
+}
+
 const struct held_file *deletions_file(const struct deletions *deletions)
 {
 	return &deletions->file;
@@ -262,13 +267,73 @@ static enum rc delete_all(struct deletions *deletions, const struct fpset *set, 
 	return edition_flush(deletions->edition, why);
 }
 
+/* The DOMAIN records of the recipients in `set`. */
+static enum rc domains_of(struct deletions *deletions, const struct fpset *set, struct fpset *out, struct why *why)
+{
+	struct zonedb *db = edition_db(deletions->edition);
+	for (size_t i = 0; i < set->count; i++) {
+		struct store_entry entry;
+		const char *domain;
+		size_t length;
+		enum rc rc = zonedb_get(db, &set->at[i], &deletions->scratch, &entry, why);
+		if (rc == RC_NOT_FOUND || (rc == RC_OK && entry.record.type != RECORD_RCPT))
+			continue;
+		if (rc != RC_OK)
+			return rc;
+		record_domain(&entry.record, &domain, &length);
+		struct record record = record_make(RECORD_DOMAIN, domain, length);
+		fpset_append(out, record_fingerprint(zonedb_meta(db)->epoch.id, &record));
+	}
+	fpset_seal(out);
+	return RC_OK;
+}
+
+/* Takes the domains of recipients that stay out of *go and puts them into *kept: a backup refuses whatever isn't in its
+ * domains. */
+static enum rc keep_domains(struct deletions *deletions, const struct fpset *stay, struct fpset *go, struct fpset *kept,
+                            struct why *why)
+{
+	struct fpset domains = {0};
+	struct fpset rest = {0};
+	enum rc rc = go->count > 0 ? domains_of(deletions, stay, &domains, why) : RC_OK;
+	if (rc == RC_OK) {
+		fpset_common(go, &domains, kept);
+		fpset_minus(go, kept, &rest);
+		fpset_free(go);
+		*go = rest;
+	}
+	fpset_free(&domains);
+	return rc;
+}
+
+static enum rc put_off(struct deletions *deletions, const struct fpset *due, struct why *why)
+{
+	enum rc rc = edition_flush(deletions->edition, why);
+	if (rc != RC_OK)
+		return rc;
+	copy_set(&deletions->due, due);
+	deletions->compared = true;
+	return RC_OK;
+}
+
+/* Additions are out before anything that can fail is tried, and what is held is written before what isn't goes. */
+static enum rc carry_out(struct deletions *deletions, const struct fpset *held, const struct fpset *go,
+                         const struct held_file *names, struct why *why)
+{
+	enum rc rc = must_save(deletions, held, names) ? edition_flush(deletions->edition, why) : RC_OK;
+	if (rc == RC_OK)
+		rc = hold(deletions, held, names, why);
+	return rc == RC_OK ? delete_all(deletions, go, why) : rc;
+}
+
 enum rc deletions_settle(struct deletions *deletions, const struct deletions_view *view, struct why *why)
 {
 	struct fpset due = {0};
 	struct fpset still = {0};
 	struct fpset fresh = {0};
 	struct fpset held = {0};
-	static const struct fpset none;
+	struct fpset go = {0};
+	struct fpset kept = {0};
 	enum brake_verdict verdict = BRAKE_LET_GO;
 	uint64_t before = deletions->held.count;
 
@@ -276,11 +341,7 @@ enum rc deletions_settle(struct deletions *deletions, const struct deletions_vie
 	if (rc != RC_OK)
 		goto out;
 	if (view->wait) {
-		rc = edition_flush(deletions->edition, why);
-		if (rc == RC_OK) {
-			copy_set(&deletions->due, &due);
-			deletions->compared = true;
-		}
+		rc = put_off(deletions, &due, why);
 		goto out;
 	}
 	brake_split(&deletions->held, &due, &still, &fresh);
@@ -288,23 +349,16 @@ enum rc deletions_settle(struct deletions *deletions, const struct deletions_vie
 	if (rc != RC_OK)
 		goto out;
 	bool keep = verdict != BRAKE_LET_GO;
-	if (keep)
-		fpset_union(&still, &fresh, &held);
-	else
-		copy_set(&held, &still);
-	/* Additions are out before anything that can fail is tried, and what is held is written before what isn't goes. */
-	if (must_save(deletions, &held, view->names)) {
-		rc = edition_flush(deletions->edition, why);
-		if (rc != RC_OK)
-			goto out;
-	}
-	rc = hold(deletions, &held, view->names, why);
+	copy_set(keep ? &kept : &go, &fresh);
+	if (!keep)
+		rc = keep_domains(deletions, &still, &go, &kept, why);
 	if (rc != RC_OK)
 		goto out;
-	rc = delete_all(deletions, keep ? &none : &fresh, why);
+	fpset_union(&still, &kept, &held);
+	rc = carry_out(deletions, &held, &go, view->names, why);
 	if (rc != RC_OK)
 		goto out;
-	fpset_minus(&due, keep ? &none : &fresh, &deletions->due);
+	fpset_minus(&due, &go, &deletions->due);
 	deletions->compared = true;
 	deletions->doubt = false;
 	if (keep)
@@ -315,48 +369,82 @@ out:
 	fpset_free(&still);
 	fpset_free(&fresh);
 	fpset_free(&held);
+	fpset_free(&go);
+	fpset_free(&kept);
 	return rc;
 }
 
-enum rc deletions_approve(struct deletions *deletions, uint64_t *approved, struct why *why)
+/* What of the held ones may go when a human says so: not what is listed again, nor the domain of a recipient that isn't
+ * judged yet; while deletions wait, neither has been looked at. */
+static enum rc find_approved(struct deletions *deletions, const struct merge_sets *sets, struct fpset *go,
+                             struct fpset *kept, struct why *why)
+{
+	struct fpset rest = {0};
+	for (size_t i = 0; i < deletions->held.count; i++)
+		if (!merge_wanted(sets, &deletions->held.at[i]))
+			fpset_append(go, deletions->held.at[i]);
+	fpset_seal(go);
+	enum rc rc = keep_published(deletions, go, why);
+	fpset_minus(&deletions->due, &deletions->held, &rest);
+	if (rc == RC_OK)
+		rc = keep_domains(deletions, &rest, go, kept, why);
+	fpset_free(&rest);
+	return rc;
+}
+
+static enum rc delete_approved(struct deletions *deletions, const struct fpset *go, struct why *why)
 {
 	uint64_t all = 0;
 	uint64_t recipients = 0;
-	struct fpset left = {0};
-	static const struct fpset none;
-
-	enum rc rc = keep_published(deletions, &deletions->held, why);
-	if (rc == RC_OK)
-		rc = count(deletions, &deletions->held, &all, &recipients, why);
+	enum rc rc = count(deletions, go, &all, &recipients, why);
 	if (rc != RC_OK)
 		return rc;
-	if (deletions->held.count == 0)
+	if (go->count == 0)
 		return why_set(why, RC_NOT_FOUND, "zone \"%s\": no deletions are held", deletions->zone);
 	if (recipients > 0 && recipients >= edition_recipients(deletions->edition))
 		return why_set(why, RC_REFUSED, "zone \"%s\": no recipient would be left, and an empty zone refuses everybody's "
 		               "mail: to give the zone up take it out of the configuration", deletions->zone);
-	rc = delete_all(deletions, &deletions->held, why);
-	if (rc != RC_OK) {
+	rc = delete_all(deletions, go, why);
+	if (rc != RC_OK)
 		edition_drop(deletions->edition);
-		return rc;
-	}
-	*approved = deletions->held.count;
-	log_info("zone \"%s\": %" PRIu64 " held deletions were approved", deletions->zone, *approved);
-	fpset_minus(&deletions->due, &deletions->held, &left);
+	return rc;
+}
+
+/* They are gone; a file that still names them does no more than hold them again, should they ever come back. */
+static void forget_approved(struct deletions *deletions, const struct fpset *go, const struct fpset *kept)
+{
+	struct fpset left = {0};
+	struct held_file names = {0};
+	struct why trouble;
+	fpset_minus(&deletions->due, go, &left);
 	fpset_free(&deletions->due);
 	deletions->due = left;
-	/* They are gone; a file that still names them does no more than hold them again, should they ever come back. */
-	struct held_file names = {0};
 	buf_put(&names.names, deletions->file.names.data, deletions->file.names.length);
 	names.name_count = deletions->file.name_count;
-	struct why trouble;
-	if (hold(deletions, &none, &names, &trouble) != RC_OK) {
+	if (hold(deletions, kept, &names, &trouble) != RC_OK) {
 		log_error("zone \"%s\": %s", deletions->zone, trouble.text);
 		deletions->unsaved = true;
-		fpset_free(&deletions->held);
+		copy_set(&deletions->held, kept);
 	}
 	held_free(&names);
-	return RC_OK;
+}
+
+enum rc deletions_approve(struct deletions *deletions, const struct merge_sets *sets, uint64_t *approved,
+                          struct why *why)
+{
+	struct fpset go = {0};
+	struct fpset kept = {0};
+	enum rc rc = find_approved(deletions, sets, &go, &kept, why);
+	if (rc == RC_OK)
+		rc = delete_approved(deletions, &go, why);
+	if (rc == RC_OK) {
+		*approved = go.count;
+		log_info("zone \"%s\": %" PRIu64 " held deletions were approved", deletions->zone, *approved);
+		forget_approved(deletions, &go, &kept);
+	}
+	fpset_free(&go);
+	fpset_free(&kept);
+	return rc;
 }
 
 /* ---- New contents ---- */

@@ -26,6 +26,8 @@ void deletions_close(struct deletions **deletions);
 uint64_t deletions_held(const struct deletions *deletions);
 const char *deletions_reason(const struct deletions *deletions);             /* why the newest were held, or "" */
 bool deletions_source_had_records(const struct deletions *deletions, const char *source);     /* says the file */
+/* What is published was compared with what is wanted since the start, or since it was published anew. */
+bool deletions_compared(const struct deletions *deletions);
 const struct held_file *deletions_file(const struct deletions *deletions);   /* as it was last read or written */
 
 /* How things stand at the sources now; all of them have been read. */
@@ -33,17 +35,20 @@ struct deletions_view {
 	struct merge_sets sets;            /* the set at `index` is the one before this reading */
 	size_t index;
 	const struct fpset *fresh;
-	bool wait;                         /* another source is about to be read: it may have what this one dropped */
+	bool wait;                         /* a source may have what this one dropped (zone_must_wait) */
 	bool emptied;                      /* a source that had records has none now */
 	const struct held_file *names;     /* of the sources that have records, for the file */
 };
 
 /* Judges what is due, writes down what is held, deletes the rest, and flushes the edition with all that was drafted
- * before. With `wait` what is due is remembered for the next time, and only the flush is done. On failure nothing is remembered: the same reading again comes to the same result. RC_IO, RC_DAMAGED. */
+ * before. With `wait` what is due is remembered for the next time, and only the flush is done. A domain stays while one
+ * of its recipients is held. On failure nothing is remembered: the same reading again comes to the same result. RC_IO,
+ * RC_DAMAGED. */
 enum rc deletions_settle(struct deletions *deletions, const struct deletions_view *view, struct why *why);
 
-/* Deletes exactly what is held. RC_NOT_FOUND: nothing is. RC_REFUSED: no recipient would be left. RC_IO, RC_DAMAGED. */
-enum rc deletions_approve(struct deletions *deletions, uint64_t *count, struct why *why);
+/* Deletes what is held, but for what a source lists again. RC_NOT_FOUND: nothing is. RC_REFUSED: no recipient would be
+ * left. RC_IO, RC_DAMAGED. */
+enum rc deletions_approve(struct deletions *deletions, const struct merge_sets *sets, uint64_t *count, struct why *why);
 
 /* The whole contents were published anew. Before: deletions_keep collects the texts of what is held. After:
  * deletions_rekey finds them in the edition again; nothing else is due until the next comparison. */

@@ -50,11 +50,41 @@ static void tally_count(struct tally *tally, enum record_type type, bool more)
 		*counter += more ? 1 : (uint64_t)-1;
 }
 
-static bool count_record(void *context, const struct fingerprint *print, const struct store_entry *entry)
+struct proof {
+	const struct store_meta *meta;
+	struct tally tally;
+	struct digest digest;
+	uint64_t count;
+	bool wrong;
+};
+
+static bool prove_record(void *context, const struct fingerprint *print, const struct store_entry *entry)
 {
-	(void)print;
-	tally_count(context, entry->record.type, true);
-	return true;
+	struct proof *proof = context;
+	struct fingerprint real = record_fingerprint(proof->meta->epoch.id, &entry->record);
+	proof->wrong = fingerprint_compare(&real, print) != 0;
+	tally_count(&proof->tally, entry->record.type, true);
+	digest_add(&proof->digest, print);
+	proof->count++;
+	return !proof->wrong;
+}
+
+/* Counts the records, and proves on the way that they are those of the serial: a store that was closed properly was
+ * believed up to here. If they aren't, it's as if they were lost: they will be made anew from the sources. */
+static enum rc prove(struct edition *edition, struct why *why)
+{
+	struct zonedb *db = edition->db;
+	const struct store_meta meta = *zonedb_meta(db);
+	struct proof proof = {.meta = &meta};
+	enum rc rc = zonedb_walk(db, prove_record, &proof, why);
+	if (rc == RC_OK && (proof.wrong || proof.count != meta.count || !digest_equal(&proof.digest, &meta.digest)))
+		rc = why_set(why, RC_DAMAGED, "the records on disk aren't those of serial %" PRIu64, meta.serial);
+	if (rc == RC_DAMAGED) {
+		zonedb_distrust(db, why->text);
+		return RC_OK;
+	}
+	edition->tally = proof.tally;
+	return rc;
 }
 
 static void draft_begin(struct edition *edition)
@@ -135,13 +165,13 @@ enum rc edition_open(const struct edition_spec *spec, struct edition **out, stru
 	enum rc rc = zonedb_open(spec->folder, spec->zone, &edition->db, why);
 	if (rc != RC_OK)
 		goto fail;
-	if (zonedb_trouble(edition->db)[0] != '\0')
-		log_warn("zone \"%s\": %s", spec->zone, zonedb_trouble(edition->db));
 	if (zonedb_present(edition->db)) {
-		rc = zonedb_walk(edition->db, count_record, &edition->tally, why);
+		rc = prove(edition, why);
 		if (rc != RC_OK)
 			goto fail;
 	}
+	if (zonedb_trouble(edition->db)[0] != '\0')
+		log_warn("zone \"%s\": %s", spec->zone, zonedb_trouble(edition->db));
 	edition->has_known = zonedb_soa(edition->db, &edition->known);
 	edition->foreign = edition->has_known && !soa_verify(&edition->known, identity_public(spec->identity));
 	if (zonedb_present(edition->db))

@@ -19,8 +19,7 @@ struct edition_spec {
 	void *context;
 };
 
-/* Opens the zone's folder and finds out what was published. The spec's pointers are kept. As zonedb_open; also
- * RC_DAMAGED when the records can't be walked. */
+/* Opens the zone's folder and finds out what was published. The spec's pointers are kept. As zonedb_open. */
 enum rc edition_open(const struct edition_spec *spec, struct edition **out, struct why *why);
 void edition_close(struct edition **edition);
 

@@ -139,19 +139,42 @@ const char *feeds_unread(const struct feeds *feeds)
 	return feeds_unread_but(feeds, FEEDS_NONE);
 }
 
-bool feeds_pending_but(const struct feeds *feeds, size_t index)
+bool feeds_pending(const struct feeds *feeds)
 {
 	for (size_t i = 0; i < feeds->count; i++)
-		if (i != index && source_status(feeds->at[i].source).reading)
+		if (source_status(feeds->at[i].source).reading)
 			return true;
 	return false;
 }
 
-void feeds_ask_commands(struct feeds *feeds, size_t index)
+bool feeds_doubtful_but(const struct feeds *feeds, size_t index)
+{
+	for (size_t i = 0; i < feeds->count; i++) {
+		const struct feed *feed = &feeds->at[i];
+		struct source_status status = source_status(feed->source);
+		if (i != index && (status.state == SOURCE_FAILED || status.partial || feed->again))
+			return true;
+	}
+	return false;
+}
+
+void feeds_check_but(struct feeds *feeds, size_t index)
 {
 	for (size_t i = 0; i < feeds->count; i++)
-		if (i != index && feeds->spec->sources[i].kind == SOURCE_COMMAND)
-			source_read_now(feeds->at[i].source);
+		if (i != index)
+			source_check(feeds->at[i].source);
+}
+
+int64_t feeds_patience_ms(const struct feeds *feeds)
+{
+	int64_t most = 0;
+	for (size_t i = 0; i < feeds->count; i++) {
+		const struct source_spec *spec = &feeds->spec->sources[i];
+		/* A command is run when it's asked for; a text may settle for an interval. */
+		int64_t ms = 2 * spec->timeout_ms + (spec->kind == SOURCE_COMMAND ? 0 : spec->interval_ms);
+		most = ms > most ? ms : most;
+	}
+	return most;
 }
 
 /* ---- Readings ---- */
@@ -210,6 +233,22 @@ void feeds_take(struct feeds *feeds, size_t index, struct reading **reading)
 	feed->read = true;
 	feed->again = false;
 	feed->empty = feed->fresh_empty;
+}
+
+bool feeds_partial(const struct feeds *feeds, size_t index)
+{
+	return source_status(feeds->at[index].source).partial;
+}
+
+void feeds_add(struct feeds *feeds, size_t index, struct reading **reading)
+{
+	struct feed *feed = &feeds->at[index];
+	struct fpset all = {0};
+	fpset_union(&feed->set, reading_set(*reading), &all);
+	reading_free(reading);
+	fpset_free(&feed->set);
+	feed->set = all;
+	feed->again = false;
 }
 
 void feeds_read_again(struct feeds *feeds, size_t index)

@@ -27,10 +27,15 @@ const struct source *feeds_source(const struct feeds *feeds, size_t index);
 const char *feeds_unread(const struct feeds *feeds);
 const char *feeds_unread_but(const struct feeds *feeds, size_t index);
 
-/* A source other than `index` has changed, or may have, and is about to be read. */
-bool feeds_pending_but(const struct feeds *feeds, size_t index);
-/* Runs the commands of other sources than `index` now: nothing tells when what they list has changed. */
-void feeds_ask_commands(struct feeds *feeds, size_t index);
+/* A source has changed, or may have, and is about to be read. */
+bool feeds_pending(const struct feeds *feeds);
+/* A source other than `index` may hold what nobody here knows of: it can't be read any more, its text was being written
+ * when it was, or its reading couldn't be committed. */
+bool feeds_doubtful_but(const struct feeds *feeds, size_t index);
+/* Looks at the other sources than `index`: commands are run, for nothing tells when what they list has changed. */
+void feeds_check_but(struct feeds *feeds, size_t index);
+/* How long a source may take to be read twice. */
+int64_t feeds_patience_ms(const struct feeds *feeds);
 
 /* ---- Until the first publication readings are kept whole, for their texts ---- */
 void feeds_keep(struct feeds *feeds, size_t index, struct reading **reading);
@@ -43,6 +48,9 @@ void feeds_settle(struct feeds *feeds);                    /* of the kept readin
 
 /* ---- After it ---- */
 void feeds_take(struct feeds *feeds, size_t index, struct reading **reading);
+/* The reading that is being delivered is partial: what it lacks may be there. feeds_add adds it to the set. */
+bool feeds_partial(const struct feeds *feeds, size_t index);
+void feeds_add(struct feeds *feeds, size_t index, struct reading **reading);
 /* The reading came to nothing: the old set stands, feeds_read_failed reads again. */
 void feeds_read_again(struct feeds *feeds, size_t index);
 bool feeds_again(const struct feeds *feeds);

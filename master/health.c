@@ -24,12 +24,17 @@ static void look_at_source(const struct health_facts *facts, size_t index, struc
 	const struct source_spec *spec = &facts->spec->sources[index];
 	struct source_status status = source_status(feeds_source(facts->feeds, index));
 	int64_t ms = 0;
+	const char *doing = facts->published ? "deleted" : "published";
 	if (feeds_failing(facts->feeds, index, &ms)) {
 		bool long_since = ms >= PATIENCE_MS && ms >= spec->interval_ms * 3;
 		char since[CLOCK_TEXT_MAX];
 		clock_duration(ms, since);
-		buf_printf(complain(complaints, !facts->published || long_since), "source \"%s\" can't be read (for %s): %s%s",
-		           spec->name, since, status.error, facts->published ? "" : "; nothing is published until it can");
+		buf_printf(complain(complaints, !facts->published || long_since),
+		           "source \"%s\" can't be read (for %s): %s; nothing is %s until it can", spec->name, since, status.error,
+		           doing);
+	} else if (status.partial) {
+		buf_printf(complain(complaints, false), "source \"%s\" is being written, nothing is %s until it rests", spec->name,
+		           doing);
 	} else if (!facts->published && status.state == SOURCE_WAITING) {
 		buf_printf(complain(complaints, false), "nothing is published yet: source \"%s\" is being read", spec->name);
 	}

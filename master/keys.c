@@ -5,14 +5,42 @@
  * part that it is (`"x@y"@domain`). */
 #include "master/keys.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void keys_sort(const char **list, size_t count)
+{
+	if (count > 1)
+		qsort(list, count, sizeof(*list), compare);
+}
 
 static bool listed(const char *const *list, size_t count, const char *text)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i], text) == 0)
-			return true;
-	return false;
+	return count > 0 && bsearch(&text, list, count, sizeof(*list), compare) != NULL;
+}
+
+#ifndef NDEBUG
+static bool is_sorted(const char *const *list, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (strcmp(list[i - 1], list[i]) > 0)
+			return false;
+	return true;
+}
+#endif
+
+void keys_check(const struct keys_rule *rule)
+{
+	assert(is_sorted(rule->domains, rule->domain_count));
+	assert(is_sorted(rule->filter->domains, rule->filter->domain_count));
+	assert(is_sorted(rule->filter->exclude, rule->filter->exclude_count));
+	(void)rule;
 }
 
 static enum rc add(struct reading *reading, enum record_type type, const char *key, size_t length, struct why *why)

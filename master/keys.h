@@ -10,7 +10,7 @@
 #include "master/reading.h"
 
 /* What a zone lets through: plain data, strings are folded (address_parse, address_parse_domain) and owned by the
- * configuration. */
+ * configuration. Each list here and in keys_rule has been through keys_sort. */
 struct keys_filter {
 	const char *const *domains;      /* empty: all */
 	size_t domain_count;
@@ -28,6 +28,12 @@ struct keys_rule {
 	bool aliases;
 	const struct keys_filter *filter;
 };
+
+/* Lists are searched for each key of a map. */
+void keys_sort(const char **list, size_t count);
+
+/* Asserts that all lists are sorted: in one that isn't, a domain that the zone wants may not be found. */
+void keys_check(const struct keys_rule *rule);
 
 /* What became of the keys: for status and check. */
 struct keys_tally {

@@ -153,6 +153,7 @@ static enum rc load_domains(struct pool *pool, const struct conf *section, bool 
 			return conf_fail(section, why, "domains: \"%s\": %s", text, reason.text);
 		domains[i] = pool_text(pool, folded);
 	}
+	keys_sort(domains, count);
 	*out = domains;
 	*out_count = count;
 	return RC_OK;
@@ -172,6 +173,7 @@ static enum rc load_exclude(struct pool *pool, const struct conf *section, struc
 			return conf_fail(section, why, "exclude: \"%s\" isn't a whole address: write user@domain or @domain", text);
 		exclude[i] = pool_text(pool, address.text);
 	}
+	keys_sort(exclude, count);
 	filter->exclude = exclude;
 	filter->exclude_count = count;
 	return RC_OK;

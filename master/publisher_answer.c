@@ -214,6 +214,8 @@ static void answer_axfr(const struct publisher_place *place)
 	if (rc != RC_OK) {
 		if (rc != RC_AGAIN)
 			log_error("zone \"%s\": no whole transfer can be given: %s", place->holding->zone, why.text);
+		if (rc == RC_DAMAGED)
+			zone_damaged(zone, &why);
 		refuse(place, ERROR_BUSY, rc == RC_AGAIN ? why.text : "the master can't make a snapshot; its log says why");
 		return;
 	}

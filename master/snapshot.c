@@ -81,6 +81,7 @@ struct writer {
 	uint64_t bytes;
 	uint64_t count;
 	struct digest digest;
+	const struct epoch *epoch;
 	enum rc rc;
 	struct why *why;
 };
@@ -98,8 +99,11 @@ static void flush(struct writer *writer)
 static bool write_record(void *context, const struct fingerprint *print, const struct store_entry *entry)
 {
 	struct writer *writer = context;
+	/* What is sent counts, not the key that it was stored under. */
+	struct fingerprint real = record_fingerprint(writer->epoch->id, &entry->record);
+	(void)print;
 	record_encode(&writer->pending, &entry->record);
-	digest_add(&writer->digest, print);
+	digest_add(&writer->digest, &real);
 	writer->count++;
 	if (writer->pending.length >= WRITE_BYTES)
 		flush(writer);
@@ -125,7 +129,8 @@ static enum rc write_stream(struct snapshot *snapshot, struct zonedb *db, struct
 		return file_fail(why, "can't make", snapshot->path);
 	(void)unlink(snapshot->path);
 	struct writer writer = {
-		.fd = fd, .path = snapshot->path, .hasher = identity_hasher_new(), .rc = RC_OK, .why = why,
+		.fd = fd, .path = snapshot->path, .hasher = identity_hasher_new(), .epoch = &meta.epoch, .rc = RC_OK,
+		.why = why,
 	};
 	buf_put_u64(&writer.pending, meta.count);
 	enum rc rc = zonedb_walk(db, write_record, &writer, why);
@@ -172,17 +177,22 @@ static enum rc make(struct snapshot *snapshot, const struct snapshot_request *re
 	return RC_OK;
 }
 
-/* The newest one serves again: it's of the present serial, or young, and the journal leads on from it. While changes
- * and requests stream in, this bounds the work to one walk over the records a minute. */
-static bool serves(const struct slot *slot, const struct snapshot_request *request)
+/* The newest one is of use: the journal leads on from it, and the replica hasn't gone beyond it. */
+static bool leads_on(const struct slot *slot, const struct snapshot_request *request)
 {
 	const struct store_meta *meta = zonedb_meta(request->db);
-	if (slot->fd < 0 || !epoch_equal(&slot->soa.epoch, &meta->epoch))
+	if (slot->fd < 0 || !epoch_equal(&slot->soa.epoch, &meta->epoch) || slot->soa.serial > meta->serial)
 		return false;
-	if (slot->soa.serial == meta->serial)
-		return true;
-	return slot->soa.serial < meta->serial && slot->soa.serial >= request->at_least &&
-	       slot->soa.serial >= zonedb_oldest(request->db) && mono_since(slot->made) < SNAPSHOT_REUSE_MS;
+	return slot->soa.serial == meta->serial ||
+	       (slot->soa.serial >= request->at_least && slot->soa.serial >= zonedb_oldest(request->db));
+}
+
+/* It serves again if it's of the present serial, or young. While changes and requests stream in, this bounds the work
+ * to one walk over the records a minute. */
+static bool serves(const struct slot *slot, const struct snapshot_request *request)
+{
+	return leads_on(slot, request) && (slot->soa.serial == zonedb_meta(request->db)->serial ||
+	                                   mono_since(slot->made) < SNAPSHOT_REUSE_MS);
 }
 
 enum rc snapshot_offer(struct snapshot *snapshot, const struct snapshot_request *request, struct soa *out,
@@ -191,7 +201,8 @@ enum rc snapshot_offer(struct snapshot *snapshot, const struct snapshot_request 
 	struct slot *slot = &snapshot->slots[0];
 	if (!serves(slot, request)) {
 		enum rc rc = make(snapshot, request, why);
-		if (rc != RC_OK)
+		/* There's no place for a new one, as long as others fetch slowly. Then an old one and the changes since. */
+		if (rc != RC_OK && !(rc == RC_AGAIN && leads_on(slot, request)))
 			return rc;
 	}
 	slot->used = clock_mono();

@@ -25,8 +25,8 @@ struct snapshot_request {
 };
 
 /* A snapshot to be fetched: one that is held, or a new one of the present serial, written now. Epoch, serial, digest
- * and count are db's. *out is signed, content_hash filled. RC_AGAIN: two are being fetched already. RC_IO (no space),
- * RC_LIMIT, RC_DAMAGED (the records don't come out as db says). */
+ * and count are db's. *out is signed, content_hash filled. RC_AGAIN: two are being fetched already, and the newest is
+ * too old to be of use. RC_IO (no space), RC_LIMIT, RC_DAMAGED (the records don't come out as db says). */
 enum rc snapshot_offer(struct snapshot *snapshot, const struct snapshot_request *request, struct soa *out,
                        uint64_t *stream_bytes, struct why *why);
 

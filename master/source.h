@@ -2,7 +2,8 @@
  *
  * Maps are read by this very program, started with --read (read.h), so that a damaged index, a lock that is never
  * given or a slow disk can hurt nobody but that process; commands are read the same way. A reading counts when the
- * process ended with status 0 and every line of its output was understood.
+ * process ended with status 0 and every line of its output was understood. Of a text that is written while it's read
+ * only what the reading has counts, not what it lacks.
  *
  *          change seen, poll due, asked        settled             complete
  *   IDLE ------------------------------> SETTLING ------> READING ----------> IDLE (on_reading)
@@ -43,7 +44,9 @@ enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint
                    const struct source_events *events, struct source **out, struct why *why);
 void source_free(struct source **source);
 
-void source_read_now(struct source *source);                    /* rxfer refresh */
+void source_read_now(struct source *source);      /* rxfer refresh; a text that was written just now settles first */
+/* Something else has changed, and this may have as well: a command is run, a file looked at that nobody told of. */
+void source_check(struct source *source);
 /* A new epoch has a new fingerprint key: everything is read again; a reading under way is thrown away. */
 void source_rekey(struct source *source, const uint8_t key[RECORD_HASH_KEY_BYTES]);
 
@@ -52,6 +55,7 @@ struct source_status {
 	enum source_state state;
 	bool reading;                /* a reading is due or under way */
 	struct wall read;            /* the last complete one; 0: none */
+	bool partial;                /* a text was being written while it was read: what the reading lacks may be there */
 	uint64_t records;            /* RCPT records of the last complete one */
 	struct keys_tally tally;     /* of the last complete one */
 	const char *error;           /* why the newest try failed, or "" */

@@ -44,7 +44,8 @@ struct watch_entry {
 	watch_call *callback;
 	void *context;
 	struct steps steps;
-	int pending;             /* the strongest change of this burst; 0: none */
+	int pending;             /* the last change of this burst; 0: none */
+	int trouble;             /* errno of a folder that couldn't be watched when the path was walked last */
 	bool stale;              /* the path must be walked again */
 	bool dead;
 };
@@ -124,6 +125,7 @@ struct walk {
 	struct buf here;         /* the folder we are in, free of links: "" for the root, "/etc" */
 	char *rest;              /* still to go */
 	int links;
+	int trouble;
 	bool arrived;            /* or there's nowhere to go on */
 };
 
@@ -156,8 +158,11 @@ static void follow_link(struct walk *walk, const char *link, const char *rest)
 static void note_step(struct walk *walk, const char *name, bool last)
 {
 	int wd = use_folder(walk->watch, walk->here.length > 0 ? buf_text(&walk->here) : "/", last);
-	if (wd < 0)
+	if (wd < 0) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			walk->trouble = errno;
 		return;
+	}
 	walk->steps.at = mem_realloc(walk->steps.at, walk->steps.count + 1, sizeof(struct step));
 	char *path = mem_sprintf("%.*s/%s", (int)walk->here.length, buf_text(&walk->here), name);
 	walk->steps.at[walk->steps.count++] =
@@ -214,6 +219,7 @@ static void resolve(struct watch_entry *entry)
 		take_step(&walk);
 	drop_steps(entry->watch, &entry->steps);
 	entry->steps = walk.steps;
+	entry->trouble = walk.trouble;
 	entry->stale = false;
 	buf_free(&walk.here);
 	free(walk.rest);
@@ -223,8 +229,7 @@ static void resolve(struct watch_entry *entry)
 
 static void mark(struct watch_entry *entry, enum watch_change change, bool stale)
 {
-	if ((int)change > entry->pending)
-		entry->pending = (int)change;
+	entry->pending = (int)change;
 	entry->stale |= stale;
 }
 
@@ -236,28 +241,40 @@ static enum watch_change judge(const struct step *step, uint32_t mask)
 		return WATCH_WHOLE;
 	if (mask & (IN_DELETE | IN_MOVED_FROM))
 		return WATCH_GONE;
+	if (mask & IN_MODIFY)
+		return WATCH_WRITING;
+	if (mask & IN_CLOSE_WRITE)
+		return WATCH_WRITTEN;
 	bool link = (mask & IN_CREATE) && lstat(step->path, &st) == 0 && S_ISLNK(st.st_mode);
 	return link ? WATCH_WHOLE : WATCH_IN_PLACE;
 }
 
+static void apply_to(struct watch_entry *entry, const struct step *step, const struct inotify_event *event)
+{
+	if (event->len == 0) {
+		if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
+			mark(entry, event->mask & IN_MOVE_SELF ? WATCH_WHOLE : WATCH_GONE, true);
+		return;
+	}
+	if (strcmp(event->name, step->name) != 0 || (!step->last && !(event->mask & STRUCTURE)))
+		return;
+	/* A change of mode or owner says nothing about who writes, and hides nothing of what came before it. */
+	if (!(event->mask & IN_ATTRIB) || entry->pending == 0)
+		mark(entry, judge(step, event->mask), (event->mask & STRUCTURE) != 0);
+}
+
 static void apply(struct watch_entry *entry, const struct inotify_event *event)
 {
-	for (size_t i = 0; i < entry->steps.count; i++) {
-		const struct step *step = &entry->steps.at[i];
-		if (step->wd != event->wd)
-			continue;
-		if (event->len == 0 && (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)))
-			mark(entry, event->mask & IN_MOVE_SELF ? WATCH_WHOLE : WATCH_GONE, true);
-		else if (event->len > 0 && strcmp(event->name, step->name) == 0 && (step->last || (event->mask & STRUCTURE)))
-			mark(entry, judge(step, event->mask), (event->mask & STRUCTURE) != 0);
-	}
+	for (size_t i = 0; i < entry->steps.count; i++)
+		if (entry->steps.at[i].wd == event->wd)
+			apply_to(entry, &entry->steps.at[i], event);
 }
 
 static void take_event(struct watch *watch, const struct inotify_event *event)
 {
 	for (struct watch_entry *entry = watch->entries; entry; entry = entry->next) {
 		if (event->mask & IN_Q_OVERFLOW)
-			mark(entry, WATCH_WHOLE, true);
+			mark(entry, WATCH_IN_PLACE, true);
 		else
 			apply(entry, event);
 	}
@@ -371,4 +388,9 @@ void watch_remove(struct watch_entry **handle)
 	entry->dead = true;
 	if (!entry->watch->calling)
 		sweep(entry->watch);
+}
+
+int watch_trouble(const struct watch_entry *entry)
+{
+	return entry->trouble;
 }

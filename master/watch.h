@@ -14,12 +14,15 @@ struct watch;
 struct watch_entry;
 
 enum watch_change {
-	WATCH_IN_PLACE = 1,     /* it's being written: wait until that's over */
-	WATCH_GONE = 2,         /* taken away; often the first half of a replacement */
-	WATCH_WHOLE = 3         /* something complete is in its place: renamed, a link or folder changed; or can't tell */
+	WATCH_IN_PLACE = 1,     /* made, or changed in place; or events were lost: wait until it keeps still */
+	WATCH_WRITING = 2,      /* written, and whoever does it hasn't closed it yet */
+	WATCH_WRITTEN = 3,      /* now it is closed */
+	WATCH_GONE = 4,         /* taken away; often the first half of a replacement */
+	WATCH_WHOLE = 5         /* something complete is in its place: renamed, a link or folder changed */
 };
 
-/* One call a burst, with the strongest of its changes. It may remove any entry, its own included. */
+/* One call a burst, with the last of its changes: what was put in place whole may be written to right after. It may
+ * remove any entry, its own included. */
 typedef void watch_call(void *context, enum watch_change change);
 
 /* RC_IO: there are too many inotify instances. The entries must be removed before the watch is freed. */
@@ -29,5 +32,7 @@ void watch_free(struct watch **watch);
 /* path is absolute; it and what it leads through needn't exist. */
 struct watch_entry *watch_path(struct watch *watch, const char *path, watch_call *callback, void *context);
 void watch_remove(struct watch_entry **entry);
+/* Why a folder on the way, though it's there, can't be watched: an errno (ENOSPC: fs.inotify.max_user_watches), or 0. */
+int watch_trouble(const struct watch_entry *entry);
 
 #endif

@@ -1,11 +1,13 @@
 /* zone.h: a zone at its master: the sources' sets merged, compared with what is published, braked, signed, published.
  *
  * The published set lives in the zonedb. A record is wanted while at least one source has it. Additions go out at
- * once; deletions wait until all sources have been read since the start (one that can't be read may still hold the
- * record), and for the brake. The first serial waits for all sources too, and for at least one recipient.
+ * once; deletions wait until all sources have been read since the start and are known to hold what they held then (one
+ * that can't be read may have the record by now), and for the brake. The first serial waits for all sources too, and
+ * for at least one recipient.
  *
- * A source that fails after it was read keeps its last good set. It makes the zone's health a warning, and critical
- * when it has failed for an hour or for three of its intervals, whichever is longer. */
+ * A source that fails after it was read keeps its last good set, and nothing is deleted until it can be read again. It
+ * makes the zone's health a warning, and critical when it has failed for an hour or for three of its intervals,
+ * whichever is longer. */
 #ifndef MASTER_ZONE_H
 #define MASTER_ZONE_H
 
@@ -49,6 +51,9 @@ const struct identity *zone_identity(const struct zone *zone);
 /* A replica has shown an announcement with our own signature (verified by the caller) that is beyond our history: we
  * were restored from an old copy. Begins a new epoch after it. */
 void zone_evidence(struct zone *zone, const struct soa *soa);
+
+/* Who read the records has found them damaged: the end (fatal); the next start finds it too, and makes them anew. */
+void zone_damaged(struct zone *zone, const struct why *why);
 
 void zone_refresh(struct zone *zone);                      /* read all sources now */
 /* Lets the held deletions go; *count: how many. RC_NOT_FOUND when nothing is held; RC_AGAIN while a source hasn't been

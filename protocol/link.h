@@ -70,8 +70,12 @@ struct link_client_events {
 	void *context;
 };
 
-/* Connects and reconnects by itself, with back-off and jitter (100 ms up to 5 s). RC_INVALID for an endpoint that
- * can't be parsed. server_key is the transport half of the master's key. The identity must outlive the client. */
+/* "tcp://HOST:PORT", HOST a name, an IPv4 address, or an IPv6 address in brackets; whether it exists is another matter.
+ * RC_INVALID: link_client_open would say the same. */
+enum rc link_endpoint_check(const char *endpoint, struct why *why);
+
+/* Connects and reconnects by itself, with back-off and jitter (100 ms up to 5 s). RC_INVALID as above. server_key is
+ * the transport half of the master's key. The identity must outlive the client. */
 enum rc link_client_open(struct loop *loop, const struct identity *identity, const char *endpoint,
                          const uint8_t server_key[32], const struct link_client_events *events,
                          struct link_client **out, struct why *why);

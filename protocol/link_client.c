@@ -16,6 +16,7 @@
  *     CLOSED                                   refused by the host, or no route, or no answer within CONNECT_MS
  *     CONNECT_RETRIED, nothing before it       the name can't be resolved */
 #include "protocol/link.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "protocol/link_private.h"
 
@@ -30,6 +31,8 @@
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MAX_MS 5000u
 #define CONNECT_MS 10000
+#define HOST_MAX 253
+#define STEADY_MS 10000            /* a connection that held so long ends the back-off */
 #define NEVER_MS 86400000          /* ZeroMQ's own reconnection */
 
 #define EVENTS (ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED | \
@@ -48,7 +51,8 @@ struct link_client {
 	struct watch_handle *handle;
 	struct link_monitor monitor;
 	struct timer retry;
-	unsigned failures;                /* in a row */
+	unsigned failures;                /* in a row: without a connection that held */
+	struct mono up_since;
 	bool ipv4_only;                   /* this attempt: see fail() */
 	enum link_state state;
 	const char *detail;
@@ -103,6 +107,9 @@ static void tell(struct link_client *client, enum link_state state, const char *
 static void fail(struct link_client *client, enum link_state state, const char *detail)
 {
 	close_socket(client);
+	/* Whoever cuts each connection as soon as it stands shall not have us connect, and log, ten times a second. */
+	if (client->state == LINK_UP && mono_since(client->up_since) >= STEADY_MS)
+		client->failures = 0;
 	client->failures++;
 	/* ZeroMQ takes a name's first address only, IPv6 before IPv4: with a broken IPv6 path it would never try the
 	 * other. So every second attempt after no connection came about is made with IPv4 alone. */
@@ -116,7 +123,7 @@ static bool take_event(struct link_client *client, int event, uint32_t value)
 {
 	switch (event) {
 	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-		client->failures = 0;
+		client->up_since = clock_mono();
 		tell(client, LINK_UP, "");
 		return true;
 	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -187,6 +194,32 @@ static bool set_options(struct link_client *client)
 	       zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, LINK_KEY_BYTES) == 0;
 }
 
+static bool host_valid(const char *host, size_t length)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	static const char address[] = "0123456789abcdefABCDEF:.";
+	if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+		size_t plain = strspn(host + 1, address);
+		return plain == length - 2 || (plain > 0 && host[1 + plain] == '%' && plain + 1 < length - 2 &&
+		                               strspn(host + plain + 2, name) == length - plain - 3);      /* %INTERFACE */
+	}
+	return length > 0 && length <= HOST_MAX && host[0] != '.' && host[0] != '-' && host[0] != '_' &&
+	       strspn(host, name) == length;
+}
+
+enum rc link_endpoint_check(const char *endpoint, struct why *why)
+{
+	static const char prefix[] = "tcp://";
+	const char *host = endpoint + strlen(prefix);
+	const char *colon = strrchr(endpoint, ':');
+	if (strncmp(endpoint, prefix, strlen(prefix)) == 0 && colon > host && host_valid(host, (size_t)(colon - host))) {
+		size_t digits = strspn(colon + 1, "0123456789");
+		if (digits > 0 && digits <= 5 && colon[1 + digits] == '\0' && atoi(colon + 1) > 0 && atoi(colon + 1) <= 65535)
+			return RC_OK;
+	}
+	return why_set(why, RC_INVALID, "\"%s\" isn't an address to connect to: write it as tcp://HOST:PORT", endpoint);
+}
+
 static enum rc open_socket(struct link_client *client, struct why *why)
 {
 	client->socket = zmq_socket(client->context, ZMQ_DEALER);
@@ -196,10 +229,11 @@ static enum rc open_socket(struct link_client *client, struct why *why)
 		close_socket(client);
 		return rc;
 	}
-	if (strncmp(client->endpoint, "tcp://", 6) != 0 || zmq_connect(client->socket, client->endpoint) != 0) {
+	if (zmq_connect(client->socket, client->endpoint) != 0) {
+		enum rc rc = why_set(why, errno == EINVAL ? RC_INVALID : RC_IO, "can't connect to \"%s\": %s",
+		                     client->endpoint, zmq_strerror(errno));
 		close_socket(client);
-		return why_set(why, RC_INVALID, "\"%s\" isn't an address to connect to: write it as tcp://HOST:PORT",
-		               client->endpoint);
+		return rc;
 	}
 	client->handle = loop_add_zmq(client->loop, client->socket, LOOP_READ, on_readable, client);
 	link_monitor_watch(&client->monitor, client->loop, on_event, client);
@@ -218,6 +252,9 @@ enum rc link_client_open(struct loop *loop, const struct identity *identity, con
                          const uint8_t server_key[32], const struct link_client_events *events,
                          struct link_client **out, struct why *why)
 {
+	enum rc rc = link_endpoint_check(endpoint, why);
+	if (rc != RC_OK)
+		return rc;
 	struct link_client *client = mem_zalloc(sizeof(*client));
 	client->loop = loop;
 	client->events = *events;
@@ -229,7 +266,7 @@ enum rc link_client_open(struct loop *loop, const struct identity *identity, con
 	client->context = zmq_ctx_new();
 	if (!client->context)
 		mem_exhausted();
-	enum rc rc = open_socket(client, why);
+	rc = open_socket(client, why);
 	if (rc != RC_OK) {
 		link_client_close(&client);
 		return rc;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define GREETING_MS 10000
+#define AGAIN_MS 1000           /* when a greeting has been forgotten */
 #define NEXT_ROUND_MS 5000      /* after all keys have been tried */
 
 struct master {
@@ -83,7 +84,7 @@ static void on_ungreeted(struct master *master)
 	master->since = clock_wall();
 	master->events.link(master->events.context, master, false);
 	master->events.link(master->events.context, master, true);
-	loop_timer_after(master->loop, &master->greeting, GREETING_MS, greet, master);
+	loop_timer_after(master->loop, &master->greeting, AGAIN_MS, greet, master);
 }
 
 /* ---- the link's events ---- */

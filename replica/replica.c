@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFUSED_LOG_MS 60000
-
 /* ---- who is who ---- */
 
 struct session *replica_session(const struct replica *replica, const char *zone)
@@ -44,18 +42,18 @@ struct master *replica_master_of(const struct replica *replica, const struct ses
 
 /* ---- refusals ---- */
 
-/* Logged once a minute while it goes on, so that nobody can fill a disk with it. */
+/* Nobody can fill a disk with what is refused: the count goes on, the lines don't. */
 static void on_refused(void *context, const char *sentence)
 {
 	struct replica *replica = context;
-	struct wall now = clock_wall();
-	int64_t since = now.ms - replica->last_refused_at.ms;
+	uint64_t kept_back;
 	replica->refused++;
-	if (since >= 0 && since < REFUSED_LOG_MS && strcmp(replica->last_refused.text, sentence) == 0)
-		return;
-	log_warn("refused: %s", sentence);
 	(void)why_set(&replica->last_refused, RC_REFUSED, "%s", sentence);
-	replica->last_refused_at = now;
+	if (!calm_allows(&replica->refused_calm, &kept_back))
+		return;
+	char more[CALM_TEXT_MAX];
+	calm_text(kept_back, more);
+	log_warn("refused: %s%s", sentence, more);
 }
 
 static void on_session_refused(void *context, const struct session *session, const char *sentence)
@@ -133,8 +131,8 @@ static void on_changed(void *context, struct session *session, bool recipients, 
 
 static void take_served(const struct table *table, const char *zone, struct session_tables *out)
 {
-	struct epoch epoch;
-	uint64_t serial;
+	struct epoch epoch = {.id = {0}};
+	uint64_t serial = 0;
 	bool served = table_served(table, zone, &epoch, &serial);
 	if (!out->any) {
 		out->held = served;
@@ -186,10 +184,37 @@ static void on_table_zone(void *context, const struct table *table, size_t index
 	};
 }
 
+static bool share_a_zone(const struct replica *replica, size_t a, size_t b)
+{
+	for (size_t i = 0; i < replica->conf->zone_count; i++) {
+		const char *zone = replica->conf->zones[i].session.name;
+		if (in_table(replica, a, zone) && in_table(replica, b, zone))
+			return true;
+	}
+	return false;
+}
+
+/* See table_behind. */
+static bool on_table_wait(void *context, const struct table *table)
+{
+	struct replica *replica = context;
+	size_t index = index_of(replica, table);
+	if (table_spec(table)->holds != TABLE_DOMAINS)
+		return false;
+	for (size_t i = 0; i < replica->conf->table_count; i++)
+		if (replica->tables[i] && table_spec(replica->tables[i])->holds == TABLE_RECIPIENTS &&
+		    share_a_zone(replica, index, i) && table_behind(replica->tables[i]))
+			return true;
+	return false;
+}
+
 static void on_table_changed(void *context, struct table *table)
 {
 	struct replica *replica = context;
 	size_t index = index_of(replica, table);
+	for (size_t i = 0; i < replica->conf->table_count; i++)
+		if (replica->tables[i] && table_spec(table)->holds == TABLE_RECIPIENTS)
+			table_go_on(replica->tables[i]);
 	for (size_t i = 0; i < replica->conf->zone_count; i++)
 		if (in_table(replica, index, session_name(replica->sessions[i])))
 			session_served(replica->sessions[i]);
@@ -221,7 +246,8 @@ static enum rc put_session(struct replica *replica, struct session *old, const s
 
 static struct table *put_table(struct replica *replica, struct table *old, const struct replica_table *conf)
 {
-	const struct table_events events = {.zone = on_table_zone, .changed = on_table_changed, .context = replica};
+	const struct table_events events = {.zone = on_table_zone, .wait = on_table_wait, .changed = on_table_changed,
+	                                    .context = replica};
 	size_t zones = conf->zone_count == 0 ? replica->conf->zone_count : conf->zone_count;
 	if (!old)
 		return table_new(replica->loop, &conf->spec, replica->conf->stamps_folder, zones, &events);
@@ -337,17 +363,33 @@ static void introduce(struct replica *replica, struct session *session)
 	session_welcome(session);
 }
 
-/* The new arrays are filled with what goes on; what is left in the old ones is closed after. */
+/* What a new configuration adds, and what may therefore fail, is opened before anything that runs is touched. */
+static enum rc open_added(struct replica *replica, struct replica *next, struct why *why)
+{
+	const struct replica_conf *conf = next->conf;
+	enum rc rc = RC_OK;
+	for (size_t i = 0; rc == RC_OK && i < conf->zone_count; i++)
+		if (!replica_session(replica, conf->zones[i].session.name))
+			rc = put_session(replica, NULL, &conf->zones[i], &next->sessions[i], why);
+	for (size_t i = 0; rc == RC_OK && i < conf->master_count; i++)
+		if (!find_master(replica, conf->masters[i].name))
+			rc = put_master(replica, NULL, &conf->masters[i], &next->masters[i], why);
+	return rc;
+}
+
+/* The new arrays are filled up with what goes on; what is left in the old ones is closed after. */
 static enum rc refill(struct replica *replica, struct replica *old, struct why *why)
 {
 	const struct replica_conf *conf = replica->conf;
 	enum rc rc = RC_OK;
 	for (size_t i = 0; i < conf->master_count; i++)
-		replica->masters[i] = take_master(old, conf->masters[i].name);
+		if (!replica->masters[i])
+			replica->masters[i] = take_master(old, conf->masters[i].name);
 	for (size_t i = 0; i < conf->table_count; i++)
 		replica->tables[i] = take_table(old, conf->tables[i].spec.name);
 	for (size_t i = 0; i < conf->zone_count; i++)
-		replica->sessions[i] = take_session(old, conf->zones[i].session.name);
+		if (!replica->sessions[i])
+			replica->sessions[i] = take_session(old, conf->zones[i].session.name);
 	for (size_t i = 0; rc == RC_OK && i < conf->zone_count; i++)
 		rc = put_session(replica, replica->sessions[i], &conf->zones[i], &replica->sessions[i], why);
 	for (size_t i = 0; rc == RC_OK && i < conf->table_count; i++)
@@ -365,17 +407,25 @@ enum rc replica_reload(struct replica *replica, struct replica_conf **conf, stru
 	const char *fixed = replica_conf_fixed_change(replica->conf, *conf);
 	if (fixed)
 		return why_set(why, RC_REFUSED, "%s can't be changed while the daemon runs: restart it", fixed);
+	struct replica next = *replica;
+	next.conf = *conf;
+	allocate(&next);
+	enum rc rc = open_added(replica, &next, why);
+	if (rc != RC_OK) {
+		close_all(&next);
+		return rc;
+	}
 	struct replica old = *replica;
-	replica->conf = *conf;
+	replica->conf = next.conf;
+	replica->masters = next.masters;
+	replica->sessions = next.sessions;
+	replica->tables = next.tables;
 	*conf = NULL;
-	allocate(replica);
 	struct why reason;
 	if (refill(replica, &old, &reason) != RC_OK) {
-		/* The configuration was checked, so it's the disk or the network; a start says the same until it's mended. */
+		/* A changed master's link couldn't be made: there is no memory or descriptor left. */
 		log_error("%s", reason.text);
 		on_fatal(replica, "the new configuration can't be put to work");
-		for (size_t i = 0; i < replica->conf->table_count; i++)
-			table_free(&replica->tables[i]);
 	}
 	close_all(&old);
 	replica_conf_free(&old.conf);

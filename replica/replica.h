@@ -3,6 +3,7 @@
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
+#include "replica/calm.h"
 #include "replica/replica_conf.h"
 
 /* Plain data for status and control, which only read; replica.c fills it. The arrays run as the configuration's. */
@@ -15,7 +16,7 @@ struct replica {
 	struct table **tables;
 	uint64_t refused;                /* messages and contents that weren't believed */
 	struct why last_refused;
-	struct wall last_refused_at;
+	struct calm refused_calm;
 	bool failed;                     /* the disk can't be trusted: end with a failure */
 };
 

@@ -1,7 +1,7 @@
 /* replica_check.c: see replica_check.h. Nothing is opened that a running daemon has locked. */
 #include "replica/replica_check.h"
 
-#include "common/identity.h"
+#include "common/check_identity.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -15,25 +15,6 @@
 static int worst(int a, int b)
 {
 	return a > b ? a : b;
-}
-
-static int check_identity(const struct replica_conf *conf)
-{
-	struct identity *identity = NULL;
-	struct why why;
-	enum rc rc = identity_load(conf->identity, &identity, &why);
-	if (rc == RC_OK) {
-		char key[PUBKEY_TEXT_MAX];
-		pubkey_format(identity_public(identity), key);
-		printf("identity: %s\n", key);
-		identity_free(&identity);
-		return 0;
-	}
-	if (rc == RC_NOT_FOUND)
-		printf("warning: there is no identity %s: make it with `rxfer keygen %s`\n", conf->identity, conf->identity);
-	else
-		printf("warning: identity: %s\n", why.text);
-	return 1;
 }
 
 /* Can a file be made in the folder, or the folder itself, as far as one can tell by looking? */
@@ -97,7 +78,7 @@ static int check_table(const struct replica_conf *conf, const struct replica_tab
 
 int replica_check_run(const struct replica_conf *conf)
 {
-	int worth = worst(check_identity(conf), check_folder("state", conf->state));
+	int worth = worst(check_identity(conf->identity), check_folder("state", conf->state));
 	char *control = mem_strdup(conf->control);
 	worth = worst(worth, check_folder("control", dirname(control)));
 	free(control);

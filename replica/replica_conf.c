@@ -4,6 +4,7 @@
 
 #include "common/conf.h"
 #include "common/mem.h"
+#include "protocol/link.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,12 +120,12 @@ static enum rc load_master(struct replica_conf *conf, const struct conf *section
                            struct why *why)
 {
 	const char *connect = conf_string(section, "connect");
-	const char *port = strrchr(connect, ':');
+	struct why reason;
 	enum rc rc = check_name(section, why);
 	if (rc != RC_OK)
 		return rc;
-	if (strncmp(connect, "tcp://", 6) != 0 || port < connect + 6 || port[1] == '\0')
-		return conf_fail(section, why, "connect: \"%s\" isn't an endpoint: write tcp://HOST:PORT", connect);
+	if (link_endpoint_check(connect, &reason) != RC_OK)
+		return conf_fail(section, why, "connect: %s", reason.text);
 	out->name = keep_text(conf, conf_title(section));
 	out->connect = keep_text(conf, connect);
 	return load_keys(conf, section, out, why);

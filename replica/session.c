@@ -9,6 +9,8 @@
 #include "common/mem.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,24 @@
 /* Whole transfers in a row without success. More of them wait for the next pause's end: two masters with one key would
  * make us fetch everything from each in turn, without end. */
 #define WHOLES_MAX 3
+
+void session_tell(struct session *session, bool error, const char *format, ...)
+{
+	uint64_t kept_back;
+	if (!calm_allows(&session->calm, &kept_back))
+		return;
+	char more[CALM_TEXT_MAX];
+	calm_text(kept_back, more);
+	char text[2 * WHY_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (error)
+		log_error("zone \"%s\": %s%s", session->spec->name, text, more);
+	else
+		log_info("zone \"%s\": %s%s", session->spec->name, text, more);
+}
 
 /* ---- sending ---- */
 
@@ -137,6 +157,8 @@ static void perform(struct session *session, enum refresh_action action)
 		session->failures = 0;
 		session->wholes = 0;
 		session->error.text[0] = '\0';
+		session->disk = false;
+		transfer_forget(session->transfer);
 		session_arm(session, spread(refresh_ms(session, false), 100));
 		return;
 	case REFRESH_DO_IXFR:
@@ -179,8 +201,8 @@ void session_event(struct session *session, enum refresh_event event)
 		return;
 	enum refresh_state before = session->state;
 	if (worth_telling(before, step.state))
-		log_info("zone \"%s\": %s -> %s: %s", session->spec->name, refresh_state_name(before),
-		         refresh_state_name(step.state), step.reason);
+		session_tell(session, false, "%s -> %s: %s", refresh_state_name(before), refresh_state_name(step.state),
+		             step.reason);
 	else
 		log_debug("zone \"%s\": %s -> %s: %s", session->spec->name, refresh_state_name(before),
 		          refresh_state_name(step.state), step.reason);

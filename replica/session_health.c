@@ -59,11 +59,13 @@ void session_judge(struct session *session)
 	int64_t next = verdict.next_ms > 0 && verdict.next_ms < LOOK_MS ? verdict.next_ms : LOOK_MS;
 	loop_timer_after(session->loop, &session->aging, next, on_aging, session);
 	enum freshness before = session->freshness;
+	if (verdict.clocks_differ != session->clocks_differ)
+		session_report(session);
+	session->clocks_differ = verdict.clocks_differ;
 	if (verdict.freshness == before)
 		return;
 	bool was_open = session_open(session);
 	session->freshness = verdict.freshness;
-	session->clocks_differ = verdict.clocks_differ;
 	tell_freshness(session, before, verdict.age_ms);
 	if (was_open != session_open(session))
 		session->events.changed(session->events.context, session, true, false);
@@ -97,6 +99,15 @@ static const char *missing_reason(const struct session *session, struct why *why
 	return why->text;
 }
 
+/* What was announced and couldn't be taken counts for nothing: then the reason lies here. */
+static const char *not_fresh(const struct session *session)
+{
+	if (session->error.text[0])
+		return session->error.text;
+	return session->clocks_differ ? "the newest announcement is dated long ago: is a clock wrong?"
+	                              : "no fresh announcement from the master";
+}
+
 static const char *critical_reason(const struct session *session, const struct session_tables *tables, struct why *why)
 {
 	if (!zonedb_present(session->db))
@@ -105,18 +116,21 @@ static const char *critical_reason(const struct session *session, const struct s
 		return session->damage.text;
 	if (tables->trouble && !tables->makeshift)
 		return tables->trouble;
-	if (session->freshness == FRESHNESS_EXPIRED)
-		return session->spec->on_expire == ON_EXPIRE_ACCEPT
-		       ? "expired: no fresh announcement from the master; all recipients of its domains are accepted"
-		       : "expired: no fresh announcement from the master; the last list is in use";
-	return NULL;
+	if (session->freshness == FRESHNESS_EXPIRED) {
+		(void)why_set(why, RC_OK, "expired: %s; %s", not_fresh(session),
+		              session->spec->on_expire == ON_EXPIRE_ACCEPT ? "all recipients of its domains are accepted"
+		                                                           : "the last list is in use");
+		return why->text;
+	}
+	return session->disk && session->error.text[0] ? session->error.text : NULL;
 }
 
 static const char *warning_reason(const struct session *session, const struct session_tables *tables, struct why *why)
 {
-	if (session->freshness == FRESHNESS_STALE)
-		return session->clocks_differ ? "stale: the newest announcement is dated long ago: is a clock wrong?"
-		                              : "stale: no fresh announcement from the master";
+	if (session->freshness == FRESHNESS_STALE) {
+		(void)why_set(why, RC_OK, "stale: %s", not_fresh(session));
+		return why->text;
+	}
 	if (session->error.text[0])
 		return session->error.text;
 	if (tables->trouble)
@@ -194,6 +208,12 @@ static void send_report(void *context)
 void session_report(struct session *session)
 {
 	loop_defer(session->loop, &session->report, send_report, session);
+}
+
+void session_acknowledge(struct session *session)
+{
+	buf_clear(&session->reported);
+	session_report(session);
 }
 
 void session_served(struct session *session)

@@ -12,11 +12,12 @@ static void refuse(struct session *session, const char *sentence)
 	session->events.refused(session->events.context, session, sentence);
 }
 
-static void fail(struct session *session, const char *sentence)
+static void fail(struct session *session, enum rc rc, const char *sentence)
 {
 	if (strcmp(session->error.text, sentence) != 0)
-		log_error("zone \"%s\": %s", session->spec->name, sentence);
-	(void)why_set(&session->error, RC_IO, "%s", sentence);
+		session_tell(session, true, "%s", sentence);
+	(void)why_set(&session->error, rc, "%s", sentence);
+	session->disk = rc == RC_IO;
 }
 
 static void note_damage(struct session *session, const char *sentence)
@@ -36,7 +37,9 @@ static void heard_of(struct session *session, const struct soa *soa)
 	if (zonedb_present(session->db) && epoch_equal(&zonedb_meta(session->db)->epoch, &soa->epoch) &&
 	    soa->serial > session->newest)
 		session->newest = soa->serial;
-	if (verify_from_future(soa, clock_wall()))
+	bool before = session->from_future;
+	session->from_future = verify_from_future(soa, clock_wall());
+	if (session->from_future && !before)
 		log_warn("zone \"%s\": serial %" PRIu64 " is dated more than a day ahead: is a clock wrong, the master's or "
 		         "ours?", session->spec->name, soa->serial);
 }
@@ -46,13 +49,16 @@ static void heard_of(struct session *session, const struct soa *soa)
 static void on_same(struct session *session, const struct verify_ground *ground, const struct soa *soa)
 {
 	struct why why;
-	if (verify_is_later(ground, soa)) {
-		if (zonedb_note_soa(session->db, soa, clock_wall(), &why) == RC_OK)
-			session_received(session);
-		else
-			fail(session, why.text);
+	session_event(session, REFRESH_ON_SAME);      /* first: it forgets what went wrong before */
+	if (!verify_is_later(ground, soa))
+		return;
+	enum rc rc = zonedb_note_soa(session->db, soa, clock_wall(), &why);
+	if (rc != RC_OK) {
+		fail(session, rc, why.text);
+		return;
 	}
-	session_event(session, REFRESH_ON_SAME);
+	session_received(session);
+	session_acknowledge(session);
 }
 
 static void on_soa(struct session *session, const struct message *message)
@@ -123,8 +129,9 @@ static void apply(struct session *session, const struct message *message, const 
 		tell_tables(session, changeset);
 		session_received(session);
 		session_event(session, progress(session, changeset, message->more));
-		if (zonedb_checkpoint(session->db, &why) != RC_OK)
-			fail(session, why.text);
+		rc = zonedb_checkpoint(session->db, &why);
+		if (rc != RC_OK)
+			fail(session, rc, why.text);
 		return;
 	}
 	if (!zonedb_present(session->db)) {
@@ -136,7 +143,7 @@ static void apply(struct session *session, const struct message *message, const 
 	} else if (rc == RC_DAMAGED) {
 		session->events.fatal(session->events.context, why.text);
 	} else {
-		fail(session, why.text);
+		fail(session, rc, why.text);
 		session_event(session, REFRESH_ON_FAILED);
 	}
 }
@@ -219,7 +226,7 @@ static void on_snapshot(struct session *session, const struct message *message)
 		return;
 	}
 	if (rc == RC_IO) {
-		fail(session, why.text);
+		fail(session, rc, why.text);
 	} else {
 		refuse(session, why.text);
 		(void)why_set(&session->error, rc, "%s", why.text);
@@ -260,7 +267,7 @@ void session_on_end(void *context, enum rc rc, const struct why *why)
 {
 	struct session *session = context;
 	if (rc != RC_OK) {
-		fail(session, why->text);
+		fail(session, rc, why->text);
 		session_event(session, REFRESH_ON_BROKEN);
 		return;
 	}

@@ -3,6 +3,7 @@
 #ifndef REPLICA_SESSION_PRIVATE_H
 #define REPLICA_SESSION_PRIVATE_H
 
+#include "replica/calm.h"
 #include "replica/session.h"
 #include "replica/transfer.h"
 #include "replica/verify.h"
@@ -34,12 +35,17 @@ struct session {
 	struct buf reported;           /* the ACK that the master has */
 	struct why damage;             /* found wrong, until a whole transfer has put it right; "" */
 	struct why error;              /* "" */
+	bool disk;                     /* it was our own disk: changes that exist can't be taken */
+	struct calm calm;              /* lines about what the master makes happen */
+	bool from_future;              /* it has been said that its announcements are */
 };
 
 /* session.c */
 void session_event(struct session *session, enum refresh_event event);
 enum rc session_send(struct session *session, struct message *message);      /* sets the zone */
 void session_arm(struct session *session, int64_t ms);
+/* A line for the log, unless the master has made too many of them happen. */
+void session_tell(struct session *session, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool session_connected(const struct session *session);
 struct verify_ground session_ground(const struct session *session, struct soa *known);
 #define SESSION_PIECE_MS 10000
@@ -53,6 +59,7 @@ void session_on_end(void *context, enum rc rc, const struct why *why);
 void session_judge(struct session *session);         /* freshness anew; sets its timer */
 void session_received(struct session *session);      /* an announcement of what we have has just come */
 void session_report(struct session *session);        /* ACK at the end of the turn, if it says something new */
+void session_acknowledge(struct session *session);   /* or nothing new: an announcement wants an answer */
 void session_health(const struct session *session, enum message_health *health, struct why *reason);
 
 #endif

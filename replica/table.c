@@ -44,6 +44,7 @@ struct table {
 	struct timer soon;             /* at the end of the turn */
 	struct timer later;            /* poll, retry, or a slow table's turn */
 	bool due;                      /* `later` is a slow table's turn */
+	bool waiting;                  /* for another table */
 };
 
 /* The zones as they are at one moment: those that are whole come first. */
@@ -109,6 +110,11 @@ static bool intact(struct table *table)
 	return false;
 }
 
+static bool ruled(const struct table *table, const struct view *view)
+{
+	return memcmp(table->stamp.rule, view->rule, sizeof(view->rule)) == 0;
+}
+
 static bool same_serials(const struct table *table, const struct view *view)
 {
 	for (size_t i = 0; i < view->present; i++) {
@@ -143,6 +149,34 @@ static void save_stamp(struct table *table)
 	struct why why;
 	if (table_stamp_save(table->stamp_path, &table->stamp, &why) != RC_OK)
 		log_warn("table \"%s\": %s: it will be written anew at the next start", table->spec->name, why.text);
+}
+
+/* ---- the folder ---- */
+
+static const char readme[] =
+	"The tables in this folder are written by rxfer-replica, which replaces each file as a whole. Nobody else may\n"
+	"write them: not postmap, not an editor, not a copy from another machine. What is changed here is written anew.\n";
+
+/* Before each writing: whoever removed the folder shall get it back, and the file with it. */
+static enum rc make_folder(const struct table *table, struct why *why)
+{
+	char *copy = mem_strdup(table->file);
+	const char *folder = dirname(copy);
+	struct stat st;
+	enum rc rc = RC_OK;
+	if (stat(folder, &st) != 0) {
+		rc = file_make_folder(folder, why);
+		if (rc == RC_OK)
+			(void)chmod(folder, 0755);      /* Postfix's daemons must get through to the files */
+	}
+	char *note = mem_sprintf("%s/README.rxfer", folder);
+	struct why reason;
+	if (rc == RC_OK && access(note, F_OK) != 0 &&
+	    file_replace(note, 0644, readme, sizeof(readme) - 1, &reason) != RC_OK)
+		log_debug("table \"%s\": %s", table->spec->name, reason.text);      /* the table itself will say it louder */
+	free(note);
+	free(copy);
+	return rc;
 }
 
 /* ---- what is done ---- */
@@ -183,7 +217,9 @@ static enum rc write_file(struct table *table, const struct view *view, bool who
 	bool first = table->stamp.written.ms == 0;
 	struct table_built built;
 	struct mono began = clock_mono();
-	enum rc rc = table_build(&build, &built, why);
+	enum rc rc = make_folder(table, why);
+	if (rc == RC_OK)
+		rc = table_build(&build, &built, why);
 	table->ended = clock_mono();
 	table->took_ms = table->ended.ms - began.ms;
 	if (rc != RC_OK)
@@ -201,12 +237,18 @@ static enum rc write_file(struct table *table, const struct view *view, bool who
 	return RC_OK;
 }
 
+static bool must_wait(struct table *table)
+{
+	table->waiting = table->events.wait && table->events.wait(table->events.context, table);
+	return table->waiting;
+}
+
 /* Some zone isn't whole. Whatever the file holds stays in it. */
 static void put_right_without(struct table *table, const struct view *view, bool whole)
 {
 	struct why why;
-	if (!whole) {
-		bool there = access(table->file, F_OK) == 0;
+	bool there = whole || access(table->file, F_OK) == 0;
+	if (!there || (!whole && view->present == 0)) {
 		(void)why_set(&why, RC_AGAIN,
 		              there ? "%s isn't what the replica wrote, and zone \"%s\" isn't here to put it right" :
 		               "there is no %s before zone \"%s\" has been transferred: Postfix defers mail", table->file,
@@ -214,7 +256,10 @@ static void put_right_without(struct table *table, const struct view *view, bool
 		tell(table, there ? TABLE_FAILED : TABLE_ABSENT, why.text);
 		return;
 	}
-	if (table->dirty && view->present > 0 && write_file(table, view, whole, &why) != RC_OK) {
+	bool write = table->dirty && view->present > 0;
+	if (write && must_wait(table))
+		return;
+	if (write && write_file(table, view, whole, &why) != RC_OK) {
 		tell(table, TABLE_FAILED, why.text);
 		arm(table, RETRY_MS);
 		return;
@@ -227,10 +272,11 @@ static void put_right_without(struct table *table, const struct view *view, bool
 static void put_right_with(struct table *table, const struct view *view, bool whole)
 {
 	struct why why;
-	bool ruled = memcmp(table->stamp.rule, view->rule, sizeof(view->rule)) == 0;
 	bool serials = same_serials(table, view);
 	enum rc rc = RC_OK;
-	if (!whole || !ruled || table->dirty) {
+	if (table->dirty || !ruled(table, view)) {
+		if (must_wait(table))
+			return;
 		rc = write_file(table, view, whole, &why);
 	} else if (!serials) {      /* changes that this table has nothing of */
 		note_serials(table, view);
@@ -251,12 +297,12 @@ static void put_right(void *context)
 {
 	struct table *table = context;
 	loop_timer_clear(table->loop, &table->soon);
-	table->due = false;
+	table->due = table->waiting = false;
 	arm(table, POLL_MS);
 	struct view view;
 	gather(table, &view);
 	bool whole = intact(table);
-	if (!table->looked && whole && !same_serials(table, &view))
+	if (!whole || (!table->looked && (!same_serials(table, &view) || !ruled(table, &view))))
 		table->dirty = true;
 	table->looked = true;
 	if (view.missing)
@@ -283,31 +329,18 @@ void table_touch(struct table *table, bool contents)
 	arm(table, pause > 1 ? pause : 1);
 }
 
-/* ---- beginning and end ---- */
-
-static const char readme[] =
-	"The tables in this folder are written by rxfer-replica, which replaces each file as a whole. Nobody else may\n"
-	"write them: not postmap, not an editor, not a copy from another machine. What is changed here is written anew.\n";
-
-static void make_folder(const struct table *table)
+bool table_behind(const struct table *table)
 {
-	char *copy = mem_strdup(table->file);
-	const char *folder = dirname(copy);
-	struct stat st;
-	struct why why;
-	if (stat(folder, &st) != 0) {
-		/* Postfix's daemons must get through to the files. */
-		if (file_make_folder(folder, &why) == RC_OK)
-			(void)chmod(folder, 0755);
-		else
-			log_warn("table \"%s\": %s", table->spec->name, why.text);
-	}
-	char *note = mem_sprintf("%s/README.rxfer", folder);
-	if (access(note, F_OK) != 0 && file_replace(note, 0644, readme, sizeof(readme) - 1, &why) != RC_OK)
-		log_warn("table \"%s\": %s", table->spec->name, why.text);
-	free(note);
-	free(copy);
+	return (table->dirty || !table->looked) && access(table->file, F_OK) == 0;
 }
+
+void table_go_on(struct table *table)
+{
+	if (table->waiting)
+		loop_defer(table->loop, &table->soon, put_right, table);
+}
+
+/* ---- beginning and end ---- */
 
 static void set_spec(struct table *table, const struct table_spec *spec, size_t zone_count)
 {
@@ -319,7 +352,9 @@ static void set_spec(struct table *table, const struct table_spec *spec, size_t 
 	table->spec = spec;
 	table->zone_count = zone_count;
 	table->looked = false;
-	make_folder(table);
+	struct why why;
+	if (make_folder(table, &why) != RC_OK)
+		log_warn("table \"%s\": %s", spec->name, why.text);
 	loop_defer(table->loop, &table->soon, put_right, table);
 }
 

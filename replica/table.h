@@ -5,8 +5,9 @@
  *
  * There is no first file before every zone of the table has been transferred whole: a zone's missing keys would mean
  * refused mail, a missing table only means deferred mail. Once there is a file it is never taken away, never emptied,
- * and never made without what a zone had in it: while a zone can't be read, its keys stay, and the others' additions
- * are added (a makeshift, which is replaced when the zone is whole again). */
+ * and never made without what is in it: while a zone can't be read, all keys stay, and the others' additions are added
+ * (a makeshift, which is replaced when the zone is whole again). That holds for a file of unknown origin too: it may be
+ * ours, written just before we were killed. */
 #ifndef REPLICA_TABLE_H
 #define REPLICA_TABLE_H
 
@@ -37,6 +38,8 @@ struct table_zone {
 struct table;
 struct table_events {
 	void (*zone)(void *context, const struct table *table, size_t index, struct table_zone *out);
+	/* Must it wait for another table (table_behind)? Then table_go_on is called when that has moved. NULL: never. */
+	bool (*wait)(void *context, const struct table *table);
 	/* State or contents have changed: served serials, status. */
 	void (*changed)(void *context, struct table *table);
 	void *context;
@@ -56,6 +59,11 @@ size_t table_zone_count(const struct table *table);
 /* A zone has changed. contents: records of the type this table holds, or what of them is allowed; else only a serial.
  * Small tables are written at the end of this turn, large ones soon, many changes at once. */
 void table_touch(struct table *table, bool contents);
+
+/* There is a file, and it lacks something that a zone has, or nobody has looked yet. A table of domains waits for the
+ * recipients': with a domain in relay_domains before its users are listed, Postfix would refuse them. */
+bool table_behind(const struct table *table);
+void table_go_on(struct table *table);
 
 /* Which serial of a zone the file holds; false: none. */
 bool table_served(const struct table *table, const char *zone, struct epoch *epoch, uint64_t *serial);

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TRIES_MAX 5
@@ -157,6 +158,19 @@ static enum rc check_length(const struct message *snapshot, struct why *why)
 	return RC_OK;
 }
 
+/* The stream, then the records made of it beside the stream; and an eighth of what is free is left alone. */
+static enum rc check_room(const struct transfer *transfer, uint64_t bytes, struct why *why)
+{
+	struct statvfs fs;
+	if (fstatvfs(transfer->fd, &fs) != 0)
+		return file_fail(why, "can't ask for the room beside", transfer->path);
+	uint64_t available = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (bytes <= (available - available / 8) / 2)
+		return RC_OK;
+	return why_set(why, RC_IO, "there is no room for a whole transfer of %" PRIu64 " MiB: it takes twice as much, and %"
+	               PRIu64 " MiB are free where %s is: make room", (bytes >> 20) + 1, available >> 20, transfer->path);
+}
+
 static bool same_snapshot(const struct transfer *transfer, const struct message *snapshot)
 {
 	return transfer->fd >= 0 && epoch_equal(&transfer->soa.epoch, &snapshot->soa.epoch) &&
@@ -181,11 +195,22 @@ enum rc transfer_begin(struct transfer *transfer, const struct message *snapshot
 	if (fd < 0)
 		return file_fail(why, "can't make", transfer->path);
 	transfer->fd = fd;
+	rc = check_room(transfer, snapshot->stream_bytes, why);
+	if (rc != RC_OK) {
+		drop(transfer);
+		return rc;
+	}
 	transfer->soa = snapshot->soa;
 	transfer->total = snapshot->stream_bytes;
 	transfer->asked = 0;
 	fill_slots(transfer);
 	return RC_OK;
+}
+
+void transfer_forget(struct transfer *transfer)
+{
+	if (transfer_waiting(transfer))
+		drop(transfer);
 }
 
 void transfer_pause(struct transfer *transfer)

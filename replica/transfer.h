@@ -33,7 +33,8 @@ struct transfer *transfer_new(struct loop *loop, const char *folder, struct zone
 void transfer_free(struct transfer **transfer);
 
 /* The master offers a snapshot (kind SNAPSHOT, its signature verified by the caller): begins, or goes on with the same
- * one. RC_LIMIT: the stream's length can't be right for that number of records. RC_IO. */
+ * one. RC_LIMIT: the stream's length can't be right for that number of records. RC_IO; also when there is no room: the
+ * length is only the master's word, and nobody else's disk shall be filled by it. */
 enum rc transfer_begin(struct transfer *transfer, const struct message *snapshot, struct why *why);
 
 /* A CHUNK came: true when it was one that we are waiting for. */
@@ -46,6 +47,9 @@ bool transfer_waiting(const struct transfer *transfer);      /* for pieces: a ti
 
 /* The link is gone, or somebody has to wait: no pieces are awaited, what came is kept. Hashing and storing go on. */
 void transfer_pause(struct transfer *transfer);
+
+/* What was begun isn't wanted any more: its pieces go. What is being stored goes on. */
+void transfer_forget(struct transfer *transfer);
 
 /* For status: how far it is. False: none under way. */
 bool transfer_progress(const struct transfer *transfer, uint64_t *done, uint64_t *total);

@@ -183,7 +183,7 @@ class Command(runner.TestCase):
         with open(path, "w", encoding="utf-8") as f:
             f.write('identity = "/x"\n')
         status, out, err = self.rxfer("check", "-c", path, program=program)
-        self.assertEqual((status, out), (1, ""))
+        self.assertEqual((status, out), (2, ""), "1 is for warnings")
         self.assertIn("--master or --replica", err)
         self.assertEqual(self.rxfer("check", "-c", path, "--replica", program=program)[0], 5)
         with open(path, "w", encoding="utf-8") as f:

@@ -102,6 +102,17 @@ class Restart(runner.TestCase):
         self.converge()
         self.assertNotEqual(self.zone(self.pair.master)["epoch"], before["epoch"])
 
+    def test_a_quiet_zone_is_no_lost_replica(self):
+        """While nothing changes the replica is heard all the same: each announcement is acknowledged."""
+        self.pair.start()
+        self.converge()
+
+        def contact():
+            return self.pair.master.status()["replicas"][0]["last_contact"]
+
+        before = contact()
+        wait_for(lambda: contact() > before + 2500, 15, lambda: f"a sign of life\n{self.pair.logs()}")
+
     def test_table_removed_or_overwritten_is_put_right(self):
         """While the daemon runs, and while it doesn't."""
         self.pair.start()

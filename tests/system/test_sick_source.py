@@ -86,7 +86,9 @@ class SickSource(runner.TestCase):
         self.pair.master.stop()
         self.pair.master.start()
         self.wait_sick("held")
-        self.assertEqual(self.pair.master.rxfer("approve", "example")[0], 0)
+        # Refused until the source has been read again.
+        wait_for(lambda: self.pair.master.rxfer("approve", "example")[0] == 0, 20,
+                 lambda: f"approval\n{self.pair.master.rxfer('approve', 'example')}")
         self.pair.wait_keys(sorted(KEYS)[:39])
 
     def test_index_killed_in_the_middle_of_postmap(self):

@@ -8,13 +8,14 @@
 
 #include "master/keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const uint8_t hash_key[RECORD_HASH_KEY_BYTES] = {9};
 static const char *const two[] = {"example.com", "example.org"};
 static const char *const one[] = {"example.org"};
-static const char *const none_of[] = {"root@example.com", "@example.org"};
+static const char *const none_of[] = {"@example.org", "root@example.com"};      /* sorted */
 
 static const struct keys_filter everything = {.smtputf8 = true};
 
@@ -103,6 +104,31 @@ static void the_zone_lets_through_what_it_wants(void **state)
 	assert_holds(&bench, LIST("a@example.com"), LIST("example.com"));
 }
 
+/* More of them than are looked through one by one, given in any order. */
+static void long_lists_are_searched(void **state)
+{
+	(void)state;
+	enum { COUNT = 1000 };
+	static char keys[COUNT][64];
+	const char *list[COUNT];
+	for (int i = 0; i < COUNT; i++) {
+		(void)snprintf(keys[i], sizeof(keys[i]), "a@d%d.example", (i * 7919) % COUNT);
+		list[i] = keys[i] + 2;
+	}
+	keys_sort(list, COUNT);
+	const struct keys_filter filter = {.domains = list, .domain_count = COUNT, .smtputf8 = true};
+	struct keys_rule rule = {.filter = &filter};
+	keys_check(&rule);
+	struct bench bench = begin(rule);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(put(&bench, keys[i]), RC_OK);
+	assert_int_equal(put(&bench, "a@d1000.example"), RC_OK);
+	assert_int_equal(bench.tally.filtered, 1);
+	reading_seal(bench.reading);
+	assert_int_equal(reading_count(bench.reading, RECORD_RCPT), COUNT);
+	reading_free(&bench.reading);
+}
+
 static void what_is_no_address_is_counted_and_refused(void **state)
 {
 	(void)state;
@@ -172,6 +198,7 @@ int main(void)
 		cmocka_unit_test(addresses_and_catchalls_are_folded_and_give_their_domain),
 		cmocka_unit_test(bare_keys_are_qualified_with_each_domain_or_counted),
 		cmocka_unit_test(the_zone_lets_through_what_it_wants),
+		cmocka_unit_test(long_lists_are_searched),
 		cmocka_unit_test(what_is_no_address_is_counted_and_refused),
 		cmocka_unit_test(alias_keys_are_local_parts),
 		cmocka_unit_test(alias_keys_with_an_at_count_twice),

@@ -183,6 +183,8 @@ static int reserve_port(char endpoint[64], int backlog)
 	assert_true(fd >= 0);
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
+	int on = 1;      /* what was accepted here mustn't keep the port from who listens next */
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
 	if (backlog)
@@ -414,6 +416,52 @@ static void states_have_names(void **state)
 	assert_string_equal(link_state_name((enum link_state)9), "?");
 }
 
+/* Somebody who cuts each connection as soon as it stands doesn't make us come ten times a second. */
+static void connections_that_never_hold_come_ever_slower(void **state)
+{
+	(void)state;
+	unsigned connections = 0;
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	struct mono start = clock_mono();
+	while (mono_since(start) < 2000) {
+		UNTIL(fix.state == LINK_UP);
+		connections++;
+		char endpoint[256];
+		memcpy(endpoint, fix.endpoint, sizeof(endpoint));
+		link_server_close(&fix.server);
+		UNTIL(fix.state != LINK_UP);
+		serve(endpoint);
+	}
+	assert_true(connections > 1);
+	assert_true(connections < 10);
+}
+
+static void endpoints_are_checked_before_they_are_used(void **state)
+{
+	(void)state;
+	static const char *const good[] = {"tcp://mx1.example.com:7353", "tcp://192.0.2.1:1", "tcp://[2001:db8::1]:65535",
+	                                   "tcp://[fe80::1%eth0]:7353", "tcp://a:10"};
+	static const char *const bad[] = {"", "tcp://", "tcp://host", "tcp://host:", "tcp://:7353", "tcp://host:0",
+	                                  "tcp://host:65536", "tcp://host:7353x", "tcp://host:-1", "tcp://ho st:7353",
+	                                  "udp://host:7353", "tcp:/host:7353", "tcp://*:7353", "tcp://[]:7353",
+	                                  "tcp://[::1:7353", "tcp://::1:7353", "tcp://[fe80::1%]:7353", "tcp://-x:7353",
+	                                  "tcp://a;b:7353", "tcp://host:*"};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct why why = {""};
+		if (link_endpoint_check(good[i], &why) != RC_OK)
+			fail_msg("%s", why.text);
+		connect_to(good[i], master);      /* the library agrees */
+		link_client_close(&fix.client);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct why why = {""};
+		if (link_endpoint_check(bad[i], &why) != RC_INVALID)
+			fail_msg("\"%s\" was taken", bad[i]);
+		assert_non_null(strstr(why.text, "tcp://HOST:PORT"));
+	}
+}
+
 int main(void)
 {
 	identity_init();
@@ -433,6 +481,8 @@ int main(void)
 		LINK_TEST(odd_frames_are_counted_and_dropped),
 		LINK_TEST(a_frame_too_large_ends_the_connection),
 		LINK_TEST(a_peer_that_does_not_read_fills_its_queue_only),
+		LINK_TEST(connections_that_never_hold_come_ever_slower),
+		LINK_TEST(endpoints_are_checked_before_they_are_used),
 		LINK_TEST(bad_endpoints_are_named),
 		LINK_TEST(states_have_names),
 	};

@@ -35,6 +35,7 @@ struct zone {
 	struct history history;
 	bool published;
 	unsigned evidences;
+	unsigned damages;
 	struct soa evidence;
 };
 
@@ -69,6 +70,12 @@ void zone_evidence(struct zone *zone, const struct soa *soa)
 {
 	zone->evidences++;
 	zone->evidence = *soa;
+}
+
+void zone_damaged(struct zone *zone, const struct why *why)
+{
+	(void)why;
+	zone->damages++;
 }
 
 /* ---- The stage ---- */
@@ -509,6 +516,20 @@ static void a_whole_transfer(void **state)
 	(void)got(&link, MESSAGE_CHANGES);
 }
 
+/* The disk gives back other bytes than it got: a replica would find out, and ask for the same again, for ever. */
+static void records_that_are_damaged_are_told_to_the_zone(void **state)
+{
+	(void)state;
+	struct link_peer link = current(mx2);
+	char *command = mem_sprintf("cd '%s' && LC_ALL=C sed 's/user1@example/userX@example/' records.tch >copy && "
+	                            "! cmp -s copy records.tch && cat copy >records.tch", zone.history.folder);
+	assert_int_equal(system(command), 0);
+	free(command);
+	say(&link, &(struct message){.type = MESSAGE_AXFR, .zone = "example"});
+	got_error(&link, ERROR_BUSY);
+	assert_int_equal(zone.damages, 1);
+}
+
 static struct message axfr(const struct link_peer *link)
 {
 	say(link, &(struct message){.type = MESSAGE_AXFR, .zone = "example"});
@@ -801,6 +822,7 @@ int main(void)
 		PUBLISHER_TEST(no_history_says_why),
 		PUBLISHER_TEST(zones_that_are_not_there),
 		PUBLISHER_TEST(a_whole_transfer),
+		PUBLISHER_TEST(records_that_are_damaged_are_told_to_the_zone),
 		PUBLISHER_TEST(a_snapshot_is_never_older_than_what_a_replica_has),
 		PUBLISHER_TEST(evidence_is_passed_on_once),
 		PUBLISHER_TEST(forged_evidence_is_refused),

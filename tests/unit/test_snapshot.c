@@ -197,6 +197,36 @@ static void two_at_once_at_most(void **state)
 	buf_free(&out);
 }
 
+/* Both places are taken by those who fetch slowly: an old one and the changes since are better than none. */
+static void an_old_one_serves_when_there_is_no_place(void **state)
+{
+	(void)state;
+	struct soa first, second, third;
+	struct buf out = {0};
+	struct why why;
+	uint64_t bytes;
+	(void)offer(&first);
+	for (int i = 0; i < 3; i++) {
+		now_ms += SNAPSHOT_IN_USE_MS / 2;
+		assert_int_equal(fetch(&first, 0, 10, &out), RC_OK);
+	}
+	history_change(&history);
+	(void)offer(&second);
+	assert_int_equal(second.serial, first.serial + 1);
+	for (int i = 0; i < 3; i++) {
+		now_ms += SNAPSHOT_IN_USE_MS / 2;
+		assert_int_equal(fetch(&first, 0, 10, &out), RC_OK);
+		assert_int_equal(fetch(&second, 0, 10, &out), RC_OK);
+	}
+	history_change(&history);
+	(void)offer(&third);
+	assert_int_equal(third.serial, second.serial);
+	/* But not to who is beyond it. */
+	const struct snapshot_request request = {history.db, &history.soa, signer, third.serial + 1};
+	assert_int_equal(snapshot_offer(snapshot, &request, &third, &bytes, &why), RC_AGAIN);
+	buf_free(&out);
+}
+
 static void unused_ones_are_dropped(void **state)
 {
 	(void)state;
@@ -237,6 +267,7 @@ int main(void)
 		SNAPSHOT_TEST(a_young_one_serves_again),
 		SNAPSHOT_TEST(one_that_is_too_old_for_the_replica_does_not),
 		SNAPSHOT_TEST(two_at_once_at_most),
+		SNAPSHOT_TEST(an_old_one_serves_when_there_is_no_place),
 		SNAPSHOT_TEST(unused_ones_are_dropped),
 		SNAPSHOT_TEST(a_folder_that_is_gone_is_told),
 	};

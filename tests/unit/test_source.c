@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -281,7 +282,98 @@ static void a_fresh_text_settles_before_the_first_reading(void **state)
 	end(&heard);
 }
 
-/* A file that never rests is read all the same, after the poll's interval. */
+/* Whoever writes it stops in the middle, for longer than the settle time: it's closed in the end. */
+static void a_text_that_is_open_for_writing_is_left_alone(void **state)
+{
+	(void)state;
+	struct heard heard;
+	char *path = in_folder("stalled");
+	put(path, "a@b x\nc@d x\n");
+	begin(&heard, SOURCE_MAP, path);
+	start(&heard);
+	turn_until(&heard, at_rest, 0);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_int_equal(write(fd, "a@b x\n", 6), 6);
+	stop_clock();
+	for (int i = 0; i < 20; i++) {
+		turn();
+		stopped.ms += 100;
+	}
+	source_read_now(heard.source);
+	turn();
+	stopped.ms += 100;
+	turn();
+	assert_true(source_status(heard.source).reading);
+	assert_int_equal(heard.readings, 1);
+	assert_int_equal(write(fd, "c@d x\n", 6), 6);
+	assert_int_equal(close(fd), 0);
+	turn();
+	stopped.ms += 100;
+	turn_until(&heard, at_rest, 0);
+	clock_use(NULL);
+	assert_int_equal(heard.readings, 2);
+	assert_true(has(&heard, "c@d"));
+	assert_false(source_status(heard.source).partial);
+	/* But not for ever. */
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_int_equal(write(fd, "e@f x\n", 6), 6);
+	stop_clock();
+	turn();
+	stopped.ms += heard.spec.interval_ms + 100;
+	turn_until(&heard, read_times, 3);
+	clock_use(NULL);
+	assert_false(source_status(heard.source).partial);
+	(void)close(fd);
+	end(&heard);
+}
+
+/* Truncated while the helper reads it, and written again after: what was read then isn't all. */
+static void a_text_changed_during_the_reading_is_partial(void **state)
+{
+	(void)state;
+	struct heard heard;
+	char *path = in_folder("interrupted");
+	put(path, "a@b x\nc@d x\n");
+	begin(&heard, SOURCE_MAP, path);
+	start(&heard);
+	turn_until(&heard, at_rest, 0);
+	put_by_rename(path, "a@b x\n");
+	assert_int_equal(loop_turn(loop, 200, NULL), RC_OK);
+	assert_true(heard.readings == 1 && source_status(heard.source).reading);
+	assert_int_equal(chmod(path, 0640), 0);
+	turn_until(&heard, read_times, 2);
+	assert_true(source_status(heard.source).partial);
+	turn_until(&heard, at_rest, 0);
+	assert_false(source_status(heard.source).partial);
+	end(&heard);
+}
+
+/* No process can be started: descriptors are used up. */
+static void a_map_whose_reader_cannot_be_started_is_tried_again_soon(void **state)
+{
+	(void)state;
+	struct heard heard;
+	struct rlimit before;
+	char *path = in_folder("crowded");
+	put(path, "a@b x\n");
+	begin(&heard, SOURCE_MAP, path);
+	start(&heard);
+	turn_until(&heard, at_rest, 0);
+	heard.spec.interval_ms = 86400000;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)close(next);
+	put_by_rename(path, "a@b x\nc@d x\n");
+	const struct rlimit none = {(rlim_t)next, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	until_error(&heard, "raise the limit of open files");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	turn_until(&heard, read_times, 2);
+	assert_true(has(&heard, "c@d"));
+	end(&heard);
+}
+
+/* A file that never rests is read all the same, after the poll's interval: then it's known that it may not be all. */
 static void a_text_that_never_rests_is_read_in_the_end(void **state)
 {
 	(void)state;
@@ -298,6 +390,11 @@ static void a_text_that_never_rests_is_read_in_the_end(void **state)
 		put(path, i % 2 ? "a@b x\n" : "a@b x\nc@d y\n");
 		assert_int_equal(loop_turn(loop, 10, NULL), RC_OK);
 	}
+	assert_true(source_status(heard.source).partial);
+	assert_non_null(strstr(source_status(heard.source).note, "is being written all the time"));
+	turn_until(&heard, at_rest, 0);
+	assert_false(source_status(heard.source).partial);
+	assert_string_equal(source_status(heard.source).note, "");
 	end(&heard);
 }
 
@@ -641,6 +738,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_text_is_read_at_once_and_after_each_change),
 		cmocka_unit_test(a_text_written_in_place_is_left_to_settle),
 		cmocka_unit_test(a_fresh_text_settles_before_the_first_reading),
+		cmocka_unit_test(a_text_that_is_open_for_writing_is_left_alone),
+		cmocka_unit_test(a_text_changed_during_the_reading_is_partial),
+		cmocka_unit_test(a_map_whose_reader_cannot_be_started_is_tried_again_soon),
 		cmocka_unit_test(a_text_that_never_rests_is_read_in_the_end),
 		cmocka_unit_test(aliases_are_qualified_and_have_their_three),
 		cmocka_unit_test(indexes_of_each_type_are_read_and_read_again),

@@ -1,0 +1,52 @@
+/* source_failure.c: see source_failure.h. */
+#include "master/source_failure.h"
+
+#include "master/read.h"
+
+static void explain_map(const struct source_failure *failure, struct why *why)
+{
+	const struct source_map *map = failure->map;
+	struct read_stamp now;
+	bool index = !map->text;
+	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
+	if (failure->end == CHILD_TIMED_OUT)
+		why_set(why, RC_IO, "%s: couldn't be read within %lld ms: somebody holds its lock, or the disk is slow", map->name,
+		        (long long)failure->spec->timeout_ms);
+	else if (failure->end == CHILD_KILLED && index)
+		why_set(why, RC_IO, "%s: %s can't be read: the reader died of signal %d, so it's damaged: run %s %s", map->name,
+		        map->file, failure->code, tool, map->name);
+	else if (failure->end == CHILD_KILLED)
+		why_set(why, RC_IO, "%s: the reader died of signal %d", map->name, failure->code);
+	else if (index && !read_stamp_of(map->file, &now))
+		why_set(why, RC_IO, "%s: %s: run %s %s, or correct the path", map->name, failure->complaint, tool, map->name);
+	else
+		why_set(why, RC_IO, "%s: %s", map->name,
+		        failure->complaint[0] ? failure->complaint : "the reader gave no reason");
+}
+
+static void explain_command(const struct source_failure *failure, struct why *why)
+{
+	const char *text = failure->spec->text;
+	const char *complaint = failure->complaint;
+	const char *colon = complaint[0] ? ": " : "";
+	if (failure->end == CHILD_TIMED_OUT)
+		why_set(why, RC_IO, "command \"%s\": not done after %lld ms, and killed: raise its timeout, or make it faster",
+		        text, (long long)failure->spec->timeout_ms);
+	else if (failure->end == CHILD_KILLED)
+		why_set(why, RC_IO, "command \"%s\": died of signal %d%s%s", text, failure->code, colon, complaint);
+	else
+		why_set(why, RC_IO, "command \"%s\": ended with status %d%s%s", text, failure->code, colon, complaint);
+}
+
+void source_failure_explain(const struct source_failure *failure, struct why *why)
+{
+	bool command = failure->spec->kind == SOURCE_COMMAND;
+	if (failure->spoilt[0] && command)
+		why_set(why, RC_INVALID, "command \"%s\": %s", failure->spec->text, failure->spoilt);
+	else if (failure->spoilt[0])
+		why_set(why, RC_INVALID, "%s: %s", failure->map->name, failure->spoilt);
+	else if (command)
+		explain_command(failure, why);
+	else
+		explain_map(failure, why);
+}

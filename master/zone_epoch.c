@@ -1,0 +1,62 @@
+/* zone_epoch.c: a new epoch for what is published: another identity signs from now on, or a replica has shown that our
+ * state is an old copy. The contents stay as they are; the sources are read again, for fingerprints have a new key. */
+#include "master/zone_private.h"
+
+#include "common/log.h"
+
+#include <inttypes.h>
+
+void zone_renew(struct zone *zone)
+{
+	struct why why;
+	struct held_file kept = {0};
+	const struct soa *known = edition_known(zone->edition);
+	if (known && known->epoch.began.ms > zone->after.began.ms)
+		zone->after = known->epoch;
+	struct epoch epoch = epoch_begin(&zone->after);
+	enum rc rc = RC_OK;
+	if (edition_published(zone->edition) || zonedb_present(edition_db(zone->edition))) {
+		rc = deletions_keep(zone->deletions, &kept, &why);
+		if (rc == RC_OK)
+			rc = edition_renew(zone->edition, &epoch, &why);
+		if (rc != RC_OK)
+			goto out;
+		deletions_rekey(zone->deletions, &kept);
+		feeds_forget(zone->feeds);
+	}
+	zone->must_renew = false;
+	zone->epoch = epoch;
+	feeds_rekey(zone->feeds, epoch.id);
+	zone_recovered(zone);
+out:
+	held_free(&kept);
+	if (rc != RC_OK) {
+		zone_fail(zone, rc, &why);
+	} else if (edition_published(zone->edition)) {
+		zone_dated(zone);
+		zone_tell_soon(zone);
+	}
+}
+
+void zone_evidence(struct zone *zone, const struct soa *soa)
+{
+	const struct soa *known = edition_known(zone->edition);
+	if (zone->fatal || (!epoch_equal(&zone->epoch, &soa->epoch) && zone->epoch.began.ms > soa->epoch.began.ms))
+		return;
+	if (known) {
+		enum soa_order order = soa_compare(known, soa);
+		bool forked = order == SOA_SAME &&
+		              (known->count != soa->count || !digest_equal(&known->digest, &soa->digest));
+		bool tied = order == SOA_EARLIER_EPOCH && known->epoch.began.ms == soa->epoch.began.ms;
+		if (order != SOA_NEWER && order != SOA_LATER_EPOCH && !forked && !tied)
+			return;
+	}
+	/* One copy of the news is enough while the disk is full. */
+	if (zone->must_renew && zone->after.began.ms >= soa->epoch.began.ms)
+		return;
+	log_warn("zone \"%s\": a replica has serial %" PRIu64 " under our own signature, which isn't in our history: the "
+	         "state here is an old copy, or was lost; a new epoch begins", zone->spec->name, soa->serial);
+	zone->must_renew = true;
+	zone->after = soa->epoch;
+	zone_renew(zone);
+}
