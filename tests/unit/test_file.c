@@ -8,6 +8,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "tests/unit/folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,32 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[256];
-
-static const char *in_folder(const char *name)
-{
-	static char paths[4][512];
-	static unsigned next;
-	char *path = paths[next++ % 4];
-	(void)snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
-	return path;
-}
-
 static int set_up(void **state)
 {
 	(void)state;
-	const char *tmp = getenv("TMPDIR");
-	(void)snprintf(folder, sizeof(folder), "%s/rxfer-file-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(folder) ? 0 : -1;
+	return folder_make("file");
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	char *command = mem_sprintf("rm -rf '%s'", folder);
-	int status = system(command);
-	free(command);
-	return status;
+	return folder_remove();
 }
 
 static bool exists(const char *path)

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "tests/unit/folder.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -19,16 +20,13 @@
 #include <unistd.h>
 #include <zmq.h>
 
-static char folder[256];
 static char path[300];
 
 static int set_up(void **state)
 {
 	(void)state;
 	identity_init();
-	const char *tmp = getenv("TMPDIR");
-	(void)snprintf(folder, sizeof(folder), "%s/rxfer-identity-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
+	if (folder_make("identity") != 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/id", folder);
 	return 0;
@@ -37,10 +35,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	char *command = mem_sprintf("rm -rf '%s'", folder);
-	int status = system(command);
-	free(command);
-	return status;
+	return folder_remove();
 }
 
 static struct identity *fresh(void)

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "master/read.h"
 #include "tests/unit/index_fixture.h"
+#include "tests/unit/folder.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,23 +25,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[256];
-
 static int set_up(void **state)
 {
 	(void)state;
-	const char *tmp = getenv("TMPDIR");
-	(void)snprintf(folder, sizeof(folder), "%s/rxfer-index-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(folder) ? 0 : -1;
+	return folder_make("index");
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	char *command = mem_sprintf("rm -rf '%s'", folder);
-	int status = system(command);
-	free(command);
-	return status;
+	return folder_remove();
 }
 
 struct run {

@@ -11,6 +11,7 @@
 #include "master/read.h"
 #include "master/source.h"
 #include "tests/unit/index_fixture.h"
+#include "tests/unit/folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +24,6 @@
 
 #define DEADLINE_MS 20000
 
-static char folder[256];
 static struct loop *loop;
 static const uint8_t key[RECORD_HASH_KEY_BYTES] = {5};
 static const uint8_t other_key[RECORD_HASH_KEY_BYTES] = {6};
@@ -58,30 +58,16 @@ static void on_changed(void *context, struct source *source)
 	heard->changes++;
 }
 
-static char *in_folder(const char *name)
-{
-	static char paths[8][512];
-	static unsigned next;
-	char *path = paths[next++ % 8];
-	(void)snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
-	return path;
-}
-
 static int set_up(void **state)
 {
 	(void)state;
-	const char *tmp = getenv("TMPDIR");
-	(void)snprintf(folder, sizeof(folder), "%s/rxfer-source-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(folder) ? 0 : -1;
+	return folder_make("source");
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	char *command = mem_sprintf("rm -rf '%s'", folder);
-	int status = system(command);
-	free(command);
-	return status;
+	return folder_remove();
 }
 
 static void begin(struct heard *heard, enum source_kind kind, const char *text)
@@ -94,7 +80,7 @@ static void begin(struct heard *heard, enum source_kind kind, const char *text)
 
 static void start(struct heard *heard)
 {
-	struct source_events events = {on_reading, on_changed, heard};
+	struct source_events events = {on_reading, on_changed, heard, NULL};
 	struct why why = {""};
 	if (source_new(loop, &heard->spec, key, &events, &heard->source, &why) != RC_OK)
 		fail_msg("%s", why.text);
@@ -722,7 +708,7 @@ static void maps_that_cannot_be_listed_are_refused(void **state)
 		struct heard heard;
 		struct why why = {""};
 		begin(&heard, SOURCE_MAP, table[i].map);
-		struct source_events events = {on_reading, on_changed, &heard};
+		struct source_events events = {on_reading, on_changed, &heard, NULL};
 		assert_int_equal(source_new(loop, &heard.spec, key, &events, &heard.source, &why), RC_INVALID);
 		assert_null(heard.source);
 		assert_string_equal(why.text, table[i].sentence);

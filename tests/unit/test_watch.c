@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 #include "master/watch.h"
+#include "tests/unit/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,33 +20,14 @@
 
 #define DEADLINE_MS 10000
 
-static char folder[256];
 static struct loop *loop;
 static struct watch *watch;
 static int change;            /* the last since the last look; 0: none */
 
-static const char *in_folder(const char *name)
-{
-	static char paths[4][512];
-	static unsigned next;
-	char *path = paths[next++ % 4];
-	(void)snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
-	return path;
-}
-
-static void clean_folder(void)
-{
-	char *command = mem_sprintf("rm -rf '%s'", folder);
-	assert_int_equal(system(command), 0);
-	free(command);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
-	const char *tmp = getenv("TMPDIR");
-	(void)snprintf(folder, sizeof(folder), "%s/rxfer-watch-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
+	if (folder_make("watch") != 0)
 		return -1;
 	loop = loop_new();
 	return watch_new(loop, &watch, NULL) == RC_OK ? 0 : -1;
@@ -56,8 +38,7 @@ static int tear_down(void **state)
 	(void)state;
 	watch_free(&watch);
 	loop_free(loop);
-	clean_folder();
-	return 0;
+	return folder_remove();
 }
 
 static void write_to(const char *name, const char *text, int flags)
@@ -252,7 +233,7 @@ static void a_folder_replaced_moved_and_made_anew(void **state)
 	make("deep/er/map");
 	assert_int_equal(wait_for_change(), WATCH_WRITTEN);
 	/* All at once: the folders are walked anew only after the file is there. */
-	clean_folder();
+	assert_int_equal(folder_remove(), 0);
 	assert_int_equal(mkdir(folder, 0700), 0);
 	assert_int_equal(mkdir(in_folder("deep"), 0700), 0);
 	assert_int_equal(mkdir(in_folder("deep/er"), 0700), 0);
