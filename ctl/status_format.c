@@ -173,7 +173,7 @@ static void put_replicas(const json_t *status, bool colour, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "REPLICA" }, { .heading = "STATE", .painted = true }, { .heading = "LAST CONTACT" },
-		{ .heading = "FROM" }, { .heading = "ZONE" }, { .heading = "SERVED", .right = true },
+		{ .heading = "SOFTWARE" }, { .heading = "ZONE" }, { .heading = "SERVED", .right = true },
 		{ .heading = "LAG", .right = true }, { .heading = "HEALTH", .painted = true },
 	};
 	static const struct advice advice[] = {
@@ -192,7 +192,7 @@ static void put_replicas(const json_t *status, bool colour, struct buf *out)
 		cell_text(table, replica, "name");
 		cell_text(table, replica, "state");
 		cell_age(table, replica, "last_contact", number_of(status, "now"));
-		cell_text(table, replica, text_of(replica, "address")[0] != '\0' ? "address" : "software");
+		cell_text(table, replica, "software");
 		put_served_zone(table, json_array_get(zones, 0));
 		for (size_t i = 1; i < count; i++) {
 			for (int empty = 0; empty < 4; empty++)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A sick source: the backup's table stays, status turns with the reason, and all recovers when the source does."""
 import os
+import subprocess
 
 from lib import child, runner
 from lib.postfix import Postfix
@@ -91,17 +92,44 @@ class SickSource(runner.TestCase):
                  lambda: f"approval\n{self.pair.master.rxfer('approve', 'example')}")
         self.pair.wait_keys(sorted(KEYS)[:39])
 
-    def test_index_killed_in_the_middle_of_postmap(self):
+    def test_index_with_pages_lost(self):
         primary = Postfix("primary", self.folder)
         path = os.path.join(self.folder, "virtual")
         primary.write_map(path, sorted(KEYS))
         self.start(f'map = "hash:{path}"  interval = 1')
-        # What a postmap that was killed leaves: the pages that had been written, of a file that was longer.
         with open(path + ".db", "r+b") as f:
             f.truncate(4096)
         self.wait_sick(path)
         primary.write_map(path, sorted(KEYS | {"recovered@example.com"}))
         self.wait_well()
+
+    def test_index_killed_in_the_middle_of_postmap(self):
+        """A real postmap, killed as soon as it has begun to write; what it leaves is an empty or a partial index."""
+        primary = Postfix("primary", self.folder)
+        path = os.path.join(self.folder, "virtual")
+        primary.write_map(path, sorted(KEYS))
+        self.start(f'map = "hash:{path}"  interval = 1')
+        before = os.stat(path + ".db")
+        many = [f"many{n}@example.com" for n in range(60000)] + sorted(KEYS)
+        with open(path, "w", encoding="utf-8") as f:
+            f.writelines(f"{key} x\n" for key in many)
+        for _ in range(5):
+            process = subprocess.Popen([os.path.join(primary.where.bin, "postmap"), "-c", primary.config, f"hash:{path}"],
+                                       env=primary._environment())
+
+            def begun():
+                now = os.stat(path + ".db")
+                return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns) or process.poll() is not None
+            wait_for(begun, 20, "a postmap that writes")
+            process.kill()
+            process.wait()
+            before = os.stat(path + ".db")
+            self.pair.master.rxfer("refresh", "example")
+            stays(lambda: KEYS <= self.pair.keys(), 0.5, lambda: f"everybody is accepted\n{self.pair.logs()}")
+        primary.write_map(path, many + ["recovered@example.com"])
+        wait_for(lambda: "recovered@example.com" in self.pair.keys(), 30, lambda: f"recovery\n{self.pair.logs()}")
+        self.assertLessEqual(KEYS, self.pair.keys())
+        wait_for(lambda: self.pair.master.rxfer("status")[0] == 0, 20, "a good status")
 
     def command(self, body):
         path = os.path.join(self.folder, "list")
