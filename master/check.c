@@ -36,6 +36,46 @@ static void on_changed(void *context, struct source *source)
 		trial->error = mem_strdup(error);
 }
 
+struct plan_trial {
+	struct buf text;
+	bool done;
+	char *error;
+};
+
+static void on_trial_plan(void *context, struct source *source, const struct buf *text)
+{
+	struct plan_trial *trial = context;
+	(void)source;
+	buf_put(&trial->text, text->data, text->length);
+	trial->done = true;
+}
+
+static void on_trial_reading(void *context, struct source *source, struct reading **reading)
+{
+	struct plan_trial *trial = context;
+	(void)source;
+	(void)reading;
+	trial->done = true;
+}
+
+static void on_trial_changed(void *context, struct source *source)
+{
+	struct plan_trial *trial = context;
+	const char *error = source_status(source).error;
+	if (error[0] != '\0' && !trial->error)
+		trial->error = mem_strdup(error);
+}
+
+/* It changed between two looks: the first one counts here. */
+static void on_plan(void *context, struct source *source, const struct buf *text)
+{
+	struct trial *trial = context;
+	(void)source;
+	(void)text;
+	if (!trial->reading && !trial->error)
+		trial->error = mem_strdup("what Postfix accepts changes while it's looked at: try again");
+}
+
 static bool all_done(const struct trial *trials, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -44,9 +84,37 @@ static bool all_done(const struct trial *trials, size_t count)
 	return true;
 }
 
+/* What a Postfix accepts is found out first: it makes the zone's other sources. Returns the exit status it's worth. */
+static int check_postfix(struct loop *loop, struct master_conf *conf, size_t index)
+{
+	static const uint8_t key[RECORD_HASH_KEY_BYTES];
+	const struct source_spec *spec = &master_conf_zone(conf, index)->sources[0];
+	struct plan_trial trial = {0};
+	const struct source_events events = {on_trial_reading, on_trial_changed, &trial, on_trial_plan};
+	struct source *source = NULL;
+	struct why why = {""};
+	if (source_new(loop, spec, key, &events, &source, &why) != RC_OK)
+		trial.error = mem_strdup(why.text);
+	while (!trial.done && !trial.error)
+		if (loop_turn(loop, -1, &why) != RC_OK)
+			trial.error = mem_strdup(why.text);
+	source_free(&source);
+	if (trial.done && master_conf_plan(conf, index, &trial.text, &why) != RC_OK)
+		trial.error = mem_strdup(why.text);
+	const char *note;
+	for (size_t i = 0; trial.done && (note = master_conf_note(conf, index, i)) != NULL; i++)
+		printf("    note: %s\n", note);
+	/* Its error is told with the other sources'. */
+	int worth = trial.error ? 2 : 0;
+	buf_free(&trial.text);
+	free(trial.error);
+	return worth;
+}
+
 static const char *kind_word(enum source_kind kind)
 {
-	return kind == SOURCE_ALIASES ? "aliases " : kind == SOURCE_COMMAND ? "command " : "";
+	return kind == SOURCE_ALIASES ? "aliases " : kind == SOURCE_COMMAND ? "command " :
+	       kind == SOURCE_POSTFIX ? "Postfix in " : "";
 }
 
 /* Returns the exit status that this source is worth. */
@@ -63,7 +131,7 @@ static int tell_source(const struct source_spec *spec, const struct trial *trial
 	int worth = 0;
 	if (tally->filtered > 0)
 		printf("        %" PRIu64 " left out by the zone's domains or exclude\n", tally->filtered);
-	if (tally->keys == 0)
+	if (tally->keys == 0 && spec->kind != SOURCE_POSTFIX)
 		worth = printf("        warning: it lists nothing\n") > 0;
 	if (tally->unqualified > 0)
 		worth = printf("        warning: %" PRIu64 " keys without '@' are skipped: give the source domains = { ... } to "
@@ -123,17 +191,20 @@ static int tell_total(const struct zone_spec *spec, const struct trial *trials)
 	return worth;
 }
 
-static int check_zone(struct loop *loop, const struct zone_spec *spec)
+static int check_zone(struct loop *loop, struct master_conf *conf, size_t index)
 {
 	static const uint8_t key[RECORD_HASH_KEY_BYTES];
-	struct trial *trials = mem_zalloc(spec->source_count * sizeof *trials);
+	const struct zone_spec *spec = master_conf_zone(conf, index);
 	struct why why;
 	int worth = 0;
 	bool complete = true;
 
 	printf("zone \"%s\":\n", spec->name);
+	if (spec->source_count > 0 && spec->sources[0].kind == SOURCE_POSTFIX)
+		worth = check_postfix(loop, conf, index);
+	struct trial *trials = mem_zalloc(spec->source_count * sizeof *trials);
 	for (size_t i = 0; i < spec->source_count; i++) {
-		const struct source_events events = {on_reading, on_changed, &trials[i]};
+		const struct source_events events = {on_reading, on_changed, &trials[i], on_plan};
 		if (source_new(loop, &spec->sources[i], key, &events, &trials[i].source, &why) != RC_OK)
 			trials[i].error = mem_strdup(why.text);
 	}
@@ -167,11 +238,11 @@ static int check_zone(struct loop *loop, const struct zone_spec *spec)
 	return worth;
 }
 
-int check_run(struct loop *loop, const struct master_conf *conf)
+int check_run(struct loop *loop, struct master_conf *conf)
 {
 	int worth = check_identity(master_conf_identity(conf));
 	for (size_t i = 0; i < master_conf_zone_count(conf); i++) {
-		int zone_worth = check_zone(loop, master_conf_zone(conf, i));
+		int zone_worth = check_zone(loop, conf, i);
 		worth = zone_worth > worth ? zone_worth : worth;
 	}
 	size_t replicas;

@@ -6,6 +6,6 @@
 
 /* Prints to standard output. Changes nothing, needs no state, and may run beside the daemon. Returns the exit status:
  * 0 all is well, 1 there are warnings, 2 a zone couldn't be published. */
-int check_run(struct loop *loop, const struct master_conf *conf);
+int check_run(struct loop *loop, struct master_conf *conf);
 
 #endif

@@ -78,6 +78,13 @@ static void source_changed(void *context, struct source *source)
 	feed->owner->events.changed(feed->owner->events.context);
 }
 
+static void source_plan(void *context, struct source *source, const struct buf *text)
+{
+	const struct feed *feed = context;
+	(void)source;
+	feed->owner->events.plan(feed->owner->events.context, text);
+}
+
 enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_t key[RECORD_HASH_KEY_BYTES],
                    const struct feeds_events *events, struct feeds **out, struct why *why)
 {
@@ -91,7 +98,7 @@ enum rc feeds_open(struct loop *loop, const struct zone_spec *spec, const uint8_
 		struct feed *feed = &feeds->at[i];
 		feed->owner = feeds;
 		feed->index = i;
-		const struct source_events heard = {source_read, source_changed, feed};
+		const struct source_events heard = {source_read, source_changed, feed, source_plan};
 		enum rc rc = source_new(loop, &spec->sources[i], key, &heard, &feed->source, why);
 		if (rc != RC_OK) {
 			feeds_close(&feeds);

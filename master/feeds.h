@@ -15,6 +15,7 @@ struct feeds_events {
 	feeds_reading *reading;
 	void (*changed)(void *context);      /* a source's state; a try that failed is one */
 	void *context;
+	void (*plan)(void *context, const struct buf *text);        /* as source_events */
 };
 
 /* The spec outlives the feeds. As source_new. */

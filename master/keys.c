@@ -49,8 +49,8 @@ static enum rc add(struct reading *reading, enum record_type type, const char *k
 	return reading_add(reading, &record, why);
 }
 
-static enum rc emit(const struct keys_rule *rule, const struct address *address, struct reading *reading,
-                    struct keys_tally *tally, struct why *why)
+static enum rc put(const struct keys_rule *rule, const struct address *address, struct reading *reading,
+                   struct keys_tally *tally, struct why *why)
 {
 	const struct keys_filter *filter = rule->filter;
 	const char *domain = address_domain(address);
@@ -63,10 +63,55 @@ static enum rc emit(const struct keys_rule *rule, const struct address *address,
 	return rc == RC_OK ? add(reading, RECORD_DOMAIN, domain, strlen(domain), why) : rc;
 }
 
+static bool is_away(const struct keys_rule *rule, const struct address *address, enum postfix_class class)
+{
+	const struct postfix_plan *plan = rule->plan;
+	return !rule->first && postfix_away_any(&plan->away) &&
+	       postfix_away_takes(&plan->away, address, class,
+	                          postfix_domains_find(&plan->bare, address_domain(address)) != NULL);
+}
+
+struct kept {
+	const struct keys_rule *rule;
+	enum postfix_class class;
+	struct reading *reading;
+	struct keys_tally *tally;
+	struct why *why;
+	enum rc rc;
+};
+
+static void put_kept(void *context, const char *key)
+{
+	struct kept *kept = context;
+	struct address address;
+	if (kept->rc == RC_OK &&
+	    address_parse(key, strlen(key), kept->rule->filter->smtputf8, &address, NULL) == RC_OK &&
+	    !is_away(kept->rule, &address, kept->class))
+		kept->rc = put(kept->rule, &address, kept->reading, kept->tally, kept->why);
+}
+
+/* Postfix sees to the domain's class and to what is taken away; of a catch-all that is, what is kept remains. */
+static enum rc emit(const struct keys_rule *rule, const struct address *address, struct reading *reading,
+                    struct keys_tally *tally, struct why *why)
+{
+	if (!rule->plan)
+		return put(rule, address, reading, tally, why);
+	const char *domain = address_domain(address);
+	enum postfix_class class = postfix_domains_class(&rule->plan->domains, domain);
+	if (class == POSTFIX_NONE || !(rule->classes & POSTFIX_BIT(class)))
+		return RC_OK;
+	if (!is_away(rule, address, class))
+		return put(rule, address, reading, tally, why);
+	struct kept kept = {rule, class, reading, tally, why, RC_OK};
+	if (address->kind == ADDRESS_CATCHALL)
+		postfix_away_kept(&rule->plan->away, domain, put_kept, &kept);
+	return kept.rc;
+}
+
 static enum rc emit_bare(const struct keys_rule *rule, const struct address *bare, struct reading *reading,
                          struct keys_tally *tally, struct why *why)
 {
-	if (rule->domain_count == 0)
+	if (rule->domain_count == 0 && !rule->plan)
 		tally->unqualified++;
 	enum rc rc = RC_OK;
 	for (size_t i = 0; i < rule->domain_count && rc == RC_OK; i++) {
@@ -111,7 +156,7 @@ static enum rc add_alias(const struct keys_rule *rule, const void *key, size_t l
 	if (parsed == RC_OK && address.kind == ADDRESS_BARE)
 		return emit_bare(rule, &address, reading, tally, why);
 	enum rc rc = RC_OK;
-	if (parsed == RC_OK && listed(rule->domains, rule->domain_count, address_domain(&address)))
+	if (parsed == RC_OK && (rule->plan || listed(rule->domains, rule->domain_count, address_domain(&address))))
 		rc = emit(rule, &address, reading, tally, why);
 	if (rc != RC_OK)
 		return rc;
@@ -130,10 +175,11 @@ enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, s
 	if (rule->aliases && is_mark(key, length))
 		return RC_OK;
 	tally->keys++;
-	if (rule->aliases)
+	if (rule->aliases && !rule->exact)
 		return add_alias(rule, key, length, reading, tally, why);
 	struct address address;
-	if (address_parse(key, length, rule->filter->smtputf8, &address, why) != RC_OK) {
+	if (address_parse(key, length, rule->filter->smtputf8, &address, why) != RC_OK ||
+	    (rule->exact && !postfix_away_folded(key, length, &address))) {
 		tally->invalid++;
 		return RC_INVALID;
 	}
@@ -147,11 +193,35 @@ enum rc keys_always(const struct keys_rule *rule, struct reading *reading, struc
 	static const char *const names[] = {"postmaster", "mailer-daemon", "double-bounce"};
 	struct keys_tally unseen = {0};
 	enum rc rc = RC_OK;
-	for (size_t i = 0; rule->aliases && i < sizeof(names) / sizeof(names[0]) && rc == RC_OK; i++) {
+	for (size_t i = 0; rule->aliases && !rule->plan && i < sizeof(names) / sizeof(names[0]) && rc == RC_OK; i++) {
 		struct address address;
 		rc = address_parse(names[i], strlen(names[i]), rule->filter->smtputf8, &address, why);
 		if (rc == RC_OK)
 			rc = emit_bare(rule, &address, reading, &unseen, why);
+	}
+	return rc;
+}
+
+enum rc keys_planned(const struct keys_rule *rule, struct reading *reading, struct keys_tally *tally, struct why *why)
+{
+	const struct postfix_plan *plan = rule->plan;
+	enum rc rc = RC_OK;
+	for (size_t i = 0; i < plan->recipients.count && rc == RC_OK; i++) {
+		const char *key = plan->recipients.at[i].name;
+		struct address address;
+		rc = address_parse(key, strlen(key), rule->filter->smtputf8, &address, why);
+		if (rc == RC_OK)
+			rc = put(rule, &address, reading, tally, why);
+		/* postmaster and the like don't make a list. */
+		tally->keys += key[0] == '@';
+	}
+	for (size_t i = 0; i < plan->params.count && rc == RC_OK; i++) {
+		const struct postfix_text *param = &plan->params.at[i];
+		size_t length = strlen(param->value);
+		struct record record = record_make(RECORD_PARAM, param->name, strlen(param->name));
+		record.value = param->value;
+		record.value_length = (uint16_t)(length < RECORD_VALUE_MAX ? length : RECORD_VALUE_MAX);
+		rc = reading_add(reading, &record, why);
 	}
 	return rc;
 }

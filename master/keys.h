@@ -7,6 +7,7 @@
 #define MASTER_KEYS_H
 
 #include "common/address.h"
+#include "master/postfix_plan.h"
 #include "master/reading.h"
 
 /* What a zone lets through: plain data, strings are folded (address_parse, address_parse_domain) and owned by the
@@ -27,6 +28,12 @@ struct keys_rule {
 	 * one of the domains: Postfix finds it so); "@" and YP_* keys of an index are skipped. */
 	bool aliases;
 	const struct keys_filter *filter;
+	/* NULL, or what Postfix makes of them: keys count in domains of these classes, and are taken away by the plan's
+	 * exceptions, unless this map is asked first. `domains` are those where bare keys hold. */
+	const struct postfix_plan *plan;
+	unsigned classes;
+	bool first;
+	bool exact;                      /* a key that isn't folded never matches */
 };
 
 /* Lists are searched for each key of a map. */
@@ -48,5 +55,7 @@ struct keys_tally {
 enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
                  struct keys_tally *tally, struct why *why);
 enum rc keys_always(const struct keys_rule *rule, struct reading *reading, struct why *why);
+/* The plan's own records: recipients that are always valid, and parameters. */
+enum rc keys_planned(const struct keys_rule *rule, struct reading *reading, struct keys_tally *tally, struct why *why);
 
 #endif

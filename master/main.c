@@ -11,6 +11,7 @@
 #include "common/service_options.h"
 #include "master/check.h"
 #include "master/control_commands.h"
+#include "master/postfix_find.h"
 #include "master/read.h"
 
 #include <signal.h>
@@ -37,6 +38,8 @@ struct master {
 	struct status_facts facts;       /* of the present, for control_commands */
 	struct timer status;
 	char told[WHY_MAX];              /* to the service manager */
+	struct buf *plans;               /* of each zone: what its Postfix accepts now, or empty */
+	struct timer replan;
 	bool failed;
 };
 
@@ -62,6 +65,21 @@ static void on_fatal(void *context, struct zone *zone, const char *reason)
 	loop_stop(master->loop);
 }
 
+static void on_replan(void *context);
+
+/* Not from within the zone that says it. */
+static void on_plan(void *context, struct zone *zone, const struct buf *text)
+{
+	struct master *master = context;
+	for (size_t i = 0; i < master->zone_count; i++) {
+		if (master->zones[i] != zone)
+			continue;
+		buf_clear(&master->plans[i]);
+		buf_put(&master->plans[i], text->data, text->length);
+		loop_defer(master->loop, &master->replan, on_replan, master);
+	}
+}
+
 static enum rc send_message(void *context, const struct link_peer *peer, const void *data, size_t length)
 {
 	struct master *master = context;
@@ -85,7 +103,8 @@ static void on_message(void *context, const struct link_peer *peer, const void *
 static enum rc open_zone(struct master *master, const struct zone_spec *spec, struct zone **out, struct why *why)
 {
 	const struct zone_events events = {
-		.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .context = master,
+		.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
+		.context = master,
 	};
 	enum rc rc = zone_open(master->loop, spec, master->identity, &events, out, why);
 	return rc == RC_OK ? rc : why_prepend(why, rc, "zone \"%s\"", spec->name);
@@ -100,10 +119,20 @@ static void tell_publisher(struct master *master)
 	master->facts.zone_count = master->zone_count;
 }
 
+static void forget_plans(struct master *master, size_t count)
+{
+	for (size_t i = 0; i < master->zone_count; i++)
+		buf_free(&master->plans[i]);
+	free(master->plans);
+	master->plans = count > 0 ? mem_zalloc(count * sizeof *master->plans) : NULL;
+	loop_timer_clear(master->loop, &master->replan);
+}
+
 static enum rc open_zones(struct master *master, struct why *why)
 {
 	size_t count = master_conf_zone_count(master->conf);
 	master->zones = mem_zalloc(count * sizeof *master->zones);
+	forget_plans(master, count);
 	for (; master->zone_count < count; master->zone_count++) {
 		enum rc rc = open_zone(master, master_conf_zone(master->conf, master->zone_count),
 		                       &master->zones[master->zone_count], why);
@@ -117,9 +146,51 @@ static void close_zones(struct master *master)
 {
 	for (size_t i = 0; i < master->zone_count; i++)
 		zone_close(&master->zones[i]);
+	forget_plans(master, 0);
 	free(master->zones);
 	master->zones = NULL;
 	master->zone_count = 0;
+}
+
+static void lose_zone(struct master *master, size_t index, const struct why *why)
+{
+	/* The configuration was checked, so it's the disk; a start says the same until it's mended. */
+	log_error("%s; ending", why->text);
+	master->failed = true;
+	loop_stop(master->loop);
+	for (size_t i = index; i < master->zone_count; i++) {
+		zone_close(&master->zones[i]);
+		buf_free(&master->plans[i]);
+	}
+	master->zone_count = index;
+}
+
+/* What is published stands meanwhile; the sources of the new plan are read as after a start. */
+static void replan_zone(struct master *master, size_t index)
+{
+	struct why why;
+	const struct zone_spec *spec = master_conf_zone(master->conf, index);
+	zone_close(&master->zones[index]);
+	if (master_conf_plan(master->conf, index, &master->plans[index], &why) != RC_OK)
+		log_error("zone \"%s\": %s", spec->name, why.text);
+	buf_clear(&master->plans[index]);
+	if (open_zone(master, spec, &master->zones[index], &why) != RC_OK) {
+		lose_zone(master, index, &why);
+		return;
+	}
+	log_info("zone \"%s\": what its Postfix accepts is found out: %zu sources", spec->name, spec->source_count);
+	const char *note;
+	for (size_t i = 0; (note = master_conf_note(master->conf, index, i)) != NULL; i++)
+		log_info("zone \"%s\": %s", spec->name, note);
+}
+
+static void on_replan(void *context)
+{
+	struct master *master = context;
+	for (size_t i = 0; i < master->zone_count && !master->failed; i++)
+		if (master->plans[i].length > 0)
+			replan_zone(master, i);
+	tell_publisher(master);
 }
 
 /* Takes the zone with that spec out of the old ones, if it's there. */
@@ -162,18 +233,13 @@ static void replace_zones(struct master *master, struct master_conf *conf)
 	for (size_t i = 0; i < count; i++)
 		zones[i] = take_zone(master, master_conf_zone(conf, i));
 	close_zones(master);
+	forget_plans(master, count);
 	master->zones = zones;
 	master->zone_count = count;
 	for (size_t i = 0; i < count; i++) {
 		if (zones[i] || open_zone(master, master_conf_zone(conf, i), &zones[i], &why) == RC_OK)
 			continue;
-		/* The configuration was checked, so it's the disk; a start says the same until it's mended. */
-		log_error("%s; ending", why.text);
-		master->failed = true;
-		loop_stop(master->loop);
-		for (size_t j = i; j < count; j++)
-			zone_close(&zones[j]);
-		master->zone_count = i;
+		lose_zone(master, i, &why);
 		break;
 	}
 }
@@ -312,6 +378,8 @@ static int serve(struct master *master)
 
 static const struct service_helper helpers[] = {
 	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main},
+	{"postfix", "DIR", "print what the Postfix configured in DIR accepts (what the daemon starts to find that out)",
+	 postfix_find_main},
 	{0}
 };
 

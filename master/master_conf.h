@@ -25,6 +25,12 @@ size_t master_conf_zone_count(const struct master_conf *conf);
 const struct zone_spec *master_conf_zone(const struct master_conf *conf, size_t index);
 const struct publisher_replica *master_conf_replicas(const struct master_conf *conf, size_t *count);
 
+/* The zone at `index` is made of a Postfix, which accepts something else now (zone_events). The zone must be closed; its
+ * spec stays where it is, with other sources. RC_INVALID: the plan isn't whole. */
+enum rc master_conf_plan(struct master_conf *conf, size_t index, const struct buf *text, struct why *why);
+/* Notes of the newest plan; NULL: no more. */
+const char *master_conf_note(const struct master_conf *conf, size_t index, size_t note);
+
 /* One watch for all sources (watch.h); it outlives them. */
 void master_conf_use_watch(struct master_conf *conf, struct watch *watch);
 

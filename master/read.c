@@ -44,6 +44,7 @@
 #endif
 
 typedef void text_reader(const void *data, size_t length, bool utf8, const struct read_sink *sink);
+typedef enum rc name_reader(const char *name, const struct read_sink *sink, struct why *why);
 typedef enum rc index_reader(const char *path, const struct read_sink *sink, struct why *why);
 
 struct type {
@@ -54,20 +55,24 @@ struct type {
 	bool utf8;
 	bool unique;           /* a key twice makes the whole table fail */
 	bool internal;         /* not for configurations */
+	name_reader *no_file;
 };
 
 /* An index without its library has neither function. */
 static const struct type types[] = {
-	{"btree", ".db", READ_BTREE, NULL, false, false, false},
-	{"cdb", ".cdb", READ_CDB, NULL, false, false, false},
-	{"hash", ".db", READ_HASH, NULL, false, false, false},
-	{"lmdb", ".lmdb", READ_LMDB, NULL, false, false, false},
-	{"text", "", NULL, read_text, true, false, false},
-	{"texthash", "", NULL, read_text, true, true, false},
-	{READ_ALIASES, "", NULL, read_alias, true, false, true},
-	{READ_ALIASES_BYTES, "", NULL, read_alias, false, false, true},
-	{READ_TEXT_BYTES, "", NULL, read_text, false, false, true},
-	{READ_TEXTHASH_BYTES, "", NULL, read_text, false, true, true},
+	{"btree", ".db", READ_BTREE, NULL, false, false, false, NULL},
+	{"cdb", ".cdb", READ_CDB, NULL, false, false, false, NULL},
+	{"hash", ".db", READ_HASH, NULL, false, false, false, NULL},
+	{"lmdb", ".lmdb", READ_LMDB, NULL, false, false, false, NULL},
+	{"text", "", NULL, read_text, true, false, false, NULL},
+	{"texthash", "", NULL, read_text, true, true, false, NULL},
+	{READ_ALIASES, "", NULL, read_alias, true, false, true, NULL},
+	{READ_ALIASES_BYTES, "", NULL, read_alias, false, false, true, NULL},
+	{READ_TEXT_BYTES, "", NULL, read_text, false, false, true, NULL},
+	{READ_TEXTHASH_BYTES, "", NULL, read_text, false, true, true, NULL},
+	{"inline", "", NULL, NULL, false, false, true, read_inline},
+	{"unix", "", NULL, NULL, false, false, true, read_accounts},
+	{READ_PIPE, "", NULL, NULL, false, false, true, read_pipe},
 };
 #define TYPE_COUNT (sizeof(types) / sizeof(types[0]))
 
@@ -75,7 +80,7 @@ static const struct type *find_type(const char *name, size_t length)
 {
 	for (size_t i = 0; i < TYPE_COUNT; i++)
 		if (strlen(types[i].name) == length && strncmp(types[i].name, name, length) == 0)
-			return types[i].index || types[i].text ? &types[i] : NULL;
+			return types[i].index || types[i].text || types[i].no_file ? &types[i] : NULL;
 	return NULL;
 }
 
@@ -364,7 +369,8 @@ static enum rc list(const struct type *type, const char *path, struct why *why)
 	char *file = mem_sprintf("%s%s", path, type->suffix);
 	struct found found = {.path = file};
 	struct read_sink sink = {.key = on_key, .ignored = on_ignored, .context = &found};
-	enum rc rc = type->text ? list_text(type, file, &sink, why) : type->index(file, &sink, why);
+	enum rc rc = type->no_file ? type->no_file(path, &sink, why) :
+	             type->text ? list_text(type, file, &sink, why) : type->index(file, &sink, why);
 	if (rc == RC_OK) {
 		flush(&found);
 		if (found.broken)

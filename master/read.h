@@ -20,6 +20,7 @@
 #define READ_ALIASES_BYTES "aliases-bytes"
 #define READ_TEXT_BYTES "text-bytes"
 #define READ_TEXTHASH_BYTES "texthash-bytes"
+#define READ_PIPE "pipe"         /* read_pipe.c says how it's asked for */
 
 /* The whole program. Returns the exit status. */
 int read_main(const char *map);
@@ -85,5 +86,16 @@ enum rc read_hash(const char *path, const struct read_sink *sink, struct why *wh
 enum rc read_btree(const char *path, const struct read_sink *sink, struct why *why);
 enum rc read_lmdb(const char *path, const struct read_sink *sink, struct why *why);
 enum rc read_cdb(const char *path, const struct read_sink *sink, struct why *why);
+
+/* Maps that are no files: inline:{...}, unix:passwd.byname and unix:group.byname, pipemap:{...}. RC_INVALID, RC_IO,
+ * RC_UNSUPPORTED: accounts that can't be listed completely. */
+enum rc read_inline(const char *name, const struct read_sink *sink, struct why *why);
+enum rc read_accounts(const char *name, const struct read_sink *sink, struct why *why);
+enum rc read_pipe(const char *name, const struct read_sink *sink, struct why *why);
+/* By nsswitch.conf's text: whether all of the database's sources can be listed; else the first that can't. */
+bool read_accounts_listable(const char *nsswitch, const char *database, char culprit[32]);
+/* What Postfix answers: `postmap -q -`; commands: NULL: as postfix_run_find. Keys one a line; KEY TAB VALUE. */
+enum rc read_answers(const char *config, const char *commands, const char *map, const struct buf *keys,
+                     struct buf *out, struct why *why);
 
 #endif

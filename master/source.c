@@ -16,18 +16,19 @@
 #include "master/source_failure.h"
 #include "master/source_lines.h"
 #include "master/source_map.h"
+#include "master/source_process.h"
+#include "master/source_watch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BURST_MS 20             /* of events that one postmap makes */
 #define PAUSE_FIRST_MS 50       /* after the second reading in a row that was overtaken by a change */
 #define RETRY_FIRST_MS 1000     /* after a failure */
 #define DOUBLINGS_MAX 20
+#define PLAN_MAX ((size_t)1 << 30)
 #define SKEW_MS 10000           /* that a file server's clock may differ from ours */
 
 enum phase { IDLE, SETTLING, READING };
@@ -39,8 +40,7 @@ struct source {
 	uint8_t key[RECORD_HASH_KEY_BYTES];
 	struct source_map map;               /* empty for a command */
 
-	struct watch *watch;                 /* our own, or NULL */
-	struct watch_entry *entry;
+	struct source_watch watching;
 
 	enum phase phase;
 	struct timer timer;                  /* the end of settling, or of a pause */
@@ -56,6 +56,7 @@ struct source {
 
 	struct child *child;
 	struct source_lines lines;           /* its output */
+	struct buf text;                     /* the same, of a Postfix */
 	bool event_seen;                     /* since the child was started */
 	bool stamped;
 	struct read_stamp stamp;             /* before the child was started */
@@ -65,7 +66,6 @@ struct source {
 	struct source_status status;
 	char error[WHY_MAX];
 	char note[WHY_MAX];
-	char blind[WHY_MAX];                 /* why we can't watch, or "" */
 	bool calling;                        /* the receiver is on the stack */
 	bool dead;
 };
@@ -76,6 +76,23 @@ static void destroy(struct source *source);
 static bool is_command(const struct source *source)
 {
 	return source->spec->kind == SOURCE_COMMAND;
+}
+
+static bool is_postfix(const struct source *source)
+{
+	return source->spec->kind == SOURCE_POSTFIX;
+}
+
+/* There is one file, whose stamp tells whether it's another now. */
+static bool has_file(const struct source *source)
+{
+	return source->map.file != NULL;
+}
+
+/* It may be seen half-written: a text; or a Postfix, whose lists are texts. */
+static bool settles(const struct source *source)
+{
+	return source->map.text || is_postfix(source);
 }
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -111,7 +128,7 @@ static void hand_over(struct source *source, struct reading **reading)
 static bool stamp_moved(const struct source *source, const struct read_stamp *then, bool had)
 {
 	struct read_stamp now;
-	bool has = read_stamp_of(source->map.file, &now);
+	bool has = has_file(source) && read_stamp_of(source->map.file, &now);
 	return has != had || (has && !read_stamp_same(&now, then));
 }
 
@@ -121,19 +138,19 @@ static void on_timer(void *context);
 static void settle(struct source *source, int64_t wait_ms)
 {
 	source->phase = SETTLING;
-	source->still_there = read_stamp_of(source->map.file, &source->still);
+	source->still_there = has_file(source) && read_stamp_of(source->map.file, &source->still);
 	loop_timer_after(source->loop, &source->timer, wait_ms, on_timer, source);
 }
 
 static int64_t settle_ms(const struct source *source)
 {
-	return source->map.text ? source->spec->settle_ms : at_most(BURST_MS, source->spec->settle_ms);
+	return settles(source) ? source->spec->settle_ms : at_most(BURST_MS, source->spec->settle_ms);
 }
 
 static void on_timer(void *context)
 {
 	struct source *source = context;
-	if (!source->map.text) {
+	if (!settles(source)) {
 		begin(source, false);
 		return;
 	}
@@ -160,7 +177,7 @@ static void notice(struct source *source, bool whole)
 	bool patient = mono_since(source->settling_since) < source->spec->interval_ms;
 	if (whole && source->overtaken < 2)
 		begin(source, false);
-	else if (idle || (source->map.text && patient))
+	else if (idle || (settles(source) && patient))
 		settle(source, settle_ms(source));
 }
 
@@ -184,7 +201,7 @@ static void on_poll(void *context)
 {
 	struct source *source = context;
 	loop_timer_after(source->loop, &source->poll, source->spec->interval_ms, on_poll, source);
-	if (!is_command(source))
+	if (has_file(source))
 		look(source);
 	else if (source->phase != READING)
 		begin(source, false);
@@ -193,7 +210,12 @@ static void on_poll(void *context)
 static bool on_output(void *context, const void *data, size_t length)
 {
 	struct source *source = context;
-	return source_lines_take(&source->lines, data, length);
+	if (!is_postfix(source))
+		return source_lines_take(&source->lines, data, length);
+	if (source->text.length + length > PLAN_MAX)
+		return false;
+	buf_put(&source->text, data, length);
+	return true;
 }
 
 /* ---- the end of a reading ---- */
@@ -261,7 +283,7 @@ static void plan(struct source *source, bool moved, bool failed)
 		wait = doubled(RETRY_FIRST_MS, source->failures++, source->spec->interval_ms);
 	if (source->asked)
 		wait = 0;
-	if (failed || is_command(source))
+	if (failed || !has_file(source))
 		loop_timer_after(source->loop, &source->poll, wait, on_poll, source);
 }
 
@@ -281,11 +303,50 @@ static void finish(struct source *source, bool complete, const struct why *why, 
 		destroy(source);
 }
 
+/* Something else is accepted: the receiver makes other sources of it. */
+static void hand_plan(struct source *source)
+{
+	struct buf text = source->text;
+	source->text = (struct buf){0};
+	source->phase = IDLE;
+	source->failures = 0;
+	source_lines_free(&source->lines);
+	plan(source, false, false);
+	source->calling = true;
+	source->events.plan(source->events.context, source, &text);
+	source->calling = false;
+	buf_free(&text);
+	if (source->dead)
+		destroy(source);
+}
+
+static void end_postfix(struct source *source)
+{
+	struct why why = {""};
+	switch (source_postfix_judge(source->spec->postfix, &source->text, &source->spec->rule, source->lines.reading,
+	                             &source->lines.tally, &why)) {
+	case SOURCE_POSTFIX_SAME:
+		finish(source, true, &why, "");
+		break;
+	case SOURCE_POSTFIX_NEW:
+		hand_plan(source);
+		break;
+	case SOURCE_POSTFIX_FAILED:
+		(void)why_prepend(&why, RC_INVALID, "Postfix in %s", source->spec->postfix->config);
+		finish(source, false, &why, "");
+		break;
+	}
+}
+
 static void on_end(void *context, enum child_end end, int code, const char *complaint)
 {
 	struct source *source = context;
 	source->child = NULL;
 	struct why why = {""};
+	if (is_postfix(source) && end == CHILD_EXITED && code == 0) {
+		end_postfix(source);
+		return;
+	}
 	bool complete = end == CHILD_EXITED && code == 0 && source_lines_end(&source->lines);
 	const struct source_failure failure = {
 		.spec = source->spec, .map = &source->map, .spoilt = source->lines.spoilt.text, .end = end, .code = code,
@@ -294,31 +355,6 @@ static void on_end(void *context, enum child_end end, int code, const char *comp
 	if (!complete)
 		source_failure_explain(&failure, &why);
 	finish(source, complete, &why, complaint);
-}
-
-/* This very program. Its own path while that is still ours: under valgrind /proc/self/exe is valgrind. When the file
- * was replaced by an upgrade, the link leads to the old one, which speaks our language. */
-static const char *self(char path[PATH_MAX])
-{
-	static const char gone[] = " (deleted)";
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	size_t tail = sizeof(gone) - 1;
-	if (length <= 0 || ((size_t)length > tail && memcmp(path + length - tail, gone, tail) == 0))
-		return "/proc/self/exe";
-	path[length] = '\0';
-	return path;
-}
-
-/* Changes are seen late then, and somebody will want to know why. */
-static void note_trouble(struct source *source)
-{
-	int code = source->entry ? watch_trouble(source->entry) : 0;
-	if (source->entry)
-		source->blind[0] = '\0';
-	if (code != 0)
-		(void)snprintf(source->blind, sizeof(source->blind), "changes are seen by the poll alone: a folder on the way to "
-		               "%.600s can't be watched: %s%s", source->map.file, strerror(code),
-		               code == ENOSPC ? "; raise fs.inotify.max_user_watches" : "");
 }
 
 static void begin(struct source *source, bool never_rests)
@@ -331,13 +367,14 @@ static void begin(struct source *source, bool never_rests)
 	source->phase = READING;
 	source->event_seen = source->asked = source->open = false;
 	source->never_rests = never_rests;
-	note_trouble(source);
+	source_watch_look(&source->watching, source->spec);
 	source->stamped = source->map.file && read_stamp_of(source->map.file, &source->stamp);
 	source_lines_begin(&source->lines, &source->spec->rule, is_command(source), source->key);
-	char path[PATH_MAX];
-	const char *const map[] = {self(path), "--read", source->map.argument, NULL};
-	const char *const command[] = {"/bin/sh", "-c", source->spec->text, NULL};
-	struct child_spec spec = {.argv = is_command(source) ? command : map, .timeout_ms = source->spec->timeout_ms,
+	buf_clear(&source->text);
+	struct source_process process;
+	source_process_fill(&process, source->spec, &source->map);
+	struct child_spec spec = {.argv = process.argv,
+	                          .timeout_ms = source->spec->timeout_ms,
 	                          .on_output = on_output, .on_end = on_end, .context = source};
 	struct why why;
 	if (child_start(source->loop, &spec, &source->child, &why) != RC_OK)
@@ -362,23 +399,11 @@ static bool rested(const struct source *source, const struct read_stamp *stamp)
 static void read_soon(struct source *source)
 {
 	struct read_stamp now;
-	bool text = source->map.text && read_stamp_of(source->map.file, &now);
+	bool text = source->map.text && has_file(source) && read_stamp_of(source->map.file, &now);
 	if (source->phase == READING || !text || rested(source, &now))
 		begin(source, false);
 	else
 		notice(source, false);
-}
-
-static void start_watching(struct source *source)
-{
-	struct why why;
-	struct watch *watch = source->spec->watch;
-	if (!watch && watch_new(source->loop, &source->watch, &why) == RC_OK)
-		watch = source->watch;
-	if (watch)
-		source->entry = watch_path(watch, source->map.file, on_watch, source);
-	else
-		(void)snprintf(source->blind, sizeof(source->blind), "changes are seen by the poll alone: %.600s", why.text);
 }
 
 enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint8_t key[RECORD_HASH_KEY_BYTES],
@@ -386,7 +411,8 @@ enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint
 {
 	struct source_map map = {0};
 	keys_check(&spec->rule);
-	if (spec->kind != SOURCE_COMMAND) {
+	if ((spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES) &&
+	    (!spec->rule.plan || !source_map_no_file(spec->text, &map))) {
 		enum rc rc = source_map_parse(spec->text, spec->kind == SOURCE_ALIASES, spec->rule.filter->smtputf8, &map, why);
 		if (rc != RC_OK)
 			return rc;
@@ -397,13 +423,12 @@ enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint
 	source->events = *events;
 	source->map = map;
 	memcpy(source->key, key, sizeof(source->key));
-	if (!is_command(source))
-		start_watching(source);
+	source_watch_open(&source->watching, loop, spec, &map, on_watch, source);
 	/* From the loop: the caller doesn't have us yet. A text that has been at rest already needn't settle. */
 	source->settling_since = clock_mono();
 	source->phase = SETTLING;
 	struct read_stamp now;
-	if (!is_command(source) && read_stamp_of(map.file, &now) && rested(source, &now)) {
+	if (has_file(source) && read_stamp_of(map.file, &now) && rested(source, &now)) {
 		source->still = now;
 		source->still_there = true;
 	}
@@ -425,8 +450,8 @@ static void destroy(struct source *source)
 {
 	stop_reading(source);
 	loop_timer_clear(source->loop, &source->poll);
-	watch_remove(&source->entry);
-	watch_free(&source->watch);
+	source_watch_close(&source->watching);
+	buf_free(&source->text);
 	source_map_free(&source->map);
 	free(source);
 }
@@ -450,7 +475,7 @@ void source_read_now(struct source *source)
 
 void source_check(struct source *source)
 {
-	if (is_command(source))
+	if (!has_file(source))
 		begin(source, false);
 	else
 		look(source);
@@ -468,7 +493,7 @@ struct source_status source_status(const struct source *source)
 	struct source_status status = source->status;
 	status.reading = source->phase != IDLE || source->asked;
 	status.error = source->error;
-	status.note = source->note[0] ? source->note : source->blind;
+	status.note = source->note[0] ? source->note : source->watching.blind;
 	return status;
 }
 

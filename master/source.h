@@ -14,9 +14,10 @@
 
 #include "common/loop.h"
 #include "master/keys.h"
+#include "master/source_postfix.h"
 #include "master/watch.h"
 
-enum source_kind { SOURCE_MAP, SOURCE_ALIASES, SOURCE_COMMAND };
+enum source_kind { SOURCE_MAP, SOURCE_ALIASES, SOURCE_COMMAND, SOURCE_POSTFIX };
 
 /* From the configuration; strings outlive the source. */
 struct source_spec {
@@ -27,6 +28,7 @@ struct source_spec {
 	int64_t timeout_ms;
 	int64_t settle_ms;           /* only for files written in place */
 	struct keys_rule rule;
+	const struct source_postfix *postfix;      /* for SOURCE_POSTFIX */
 	struct watch *watch;         /* the program's (watch.h); NULL: the source makes one of its own */
 };
 
@@ -37,6 +39,8 @@ struct source_events {
 	/* State or error changed, or a try has failed again. */
 	void (*changed)(void *context, struct source *source);
 	void *context;
+	/* SOURCE_POSTFIX: what it accepts isn't what the spec's plan says. The text is a whole plan without problems. */
+	void (*plan)(void *context, struct source *source, const struct buf *text);
 };
 
 /* Begins with a reading at once. RC_INVALID: the map's type can't be listed, or isn't built in: says which are. */

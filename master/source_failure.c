@@ -7,7 +7,7 @@ static void explain_map(const struct source_failure *failure, struct why *why)
 {
 	const struct source_map *map = failure->map;
 	struct read_stamp now;
-	bool index = !map->text;
+	bool index = map->index;
 	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
 	if (failure->end == CHILD_TIMED_OUT)
 		why_set(why, RC_IO, "%s: couldn't be read within %lld ms: somebody holds its lock, or the disk is slow", map->name,
@@ -38,10 +38,25 @@ static void explain_command(const struct source_failure *failure, struct why *wh
 		why_set(why, RC_IO, "command \"%s\": ended with status %d%s%s", text, failure->code, colon, complaint);
 }
 
+static void explain_postfix(const struct source_failure *failure, struct why *why)
+{
+	const char *config = failure->spec->postfix->config;
+	if (failure->end == CHILD_TIMED_OUT)
+		why_set(why, RC_IO, "Postfix in %s: couldn't be looked at within %lld ms: raise its timeout", config,
+		        (long long)failure->spec->timeout_ms);
+	else if (failure->end == CHILD_EXITED)
+		why_set(why, RC_IO, "Postfix in %s: %s", config,
+		        failure->complaint[0] ? failure->complaint : "it can't be looked at, and nothing says why");
+	else
+		why_set(why, RC_IO, "Postfix in %s: whoever looks at it was killed (signal %d)", config, failure->code);
+}
+
 void source_failure_explain(const struct source_failure *failure, struct why *why)
 {
 	bool command = failure->spec->kind == SOURCE_COMMAND;
-	if (failure->spoilt[0] && command)
+	if (failure->spec->kind == SOURCE_POSTFIX)
+		explain_postfix(failure, why);
+	else if (failure->spoilt[0] && command)
 		why_set(why, RC_INVALID, "command \"%s\": %s", failure->spec->text, failure->spoilt);
 	else if (failure->spoilt[0])
 		why_set(why, RC_INVALID, "%s: %s", failure->map->name, failure->spoilt);

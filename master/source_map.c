@@ -5,6 +5,7 @@
 #include "master/source_map.h"
 
 #include "common/mem.h"
+#include "master/postfix_words.h"
 #include "master/read.h"
 
 #include <stdlib.h>
@@ -35,6 +36,59 @@ static const char *reader_for(const char *type, bool aliases, bool smtputf8)
 	return type;
 }
 
+static void find_members(const char *pipe, struct source_map *out);
+
+static bool add_member(void *context, const struct postfix_map *map)
+{
+	struct source_map *out = context;
+	char *type = mem_strndup(map->type, map->type_length);
+	if (map->name[0] == '/' && read_type_known(type)) {
+		out->members = mem_realloc(out->members, out->member_count + 1, sizeof *out->members);
+		out->members[out->member_count++] = mem_sprintf("%s%s", map->name, read_suffix(type));
+	} else if (postfix_map_is(map, "pipemap")) {
+		find_members(map->text, out);
+	}
+	free(type);
+	return true;
+}
+
+/* pipemap:{...}: what is in its braces is a list of maps. */
+static void find_members(const char *pipe, struct source_map *out)
+{
+	const char *open = strchr(pipe, '{'), *close = strrchr(pipe, '}');
+	if (!open || !close || close < open)
+		return;
+	char *inside = mem_strndup(open + 1, (size_t)(close - open - 1));
+	(void)postfix_maps_each(inside, "/", add_member, out);
+	free(inside);
+}
+
+/* Of the maps that are no files: the file that tells of a change, or ""; NULL: it's a file. */
+static const char *special_file(const char *type, const char *name)
+{
+	if (strcmp(type, "unix") == 0)
+		return strcmp(name, "group.byname") == 0 ? "/etc/group" : "/etc/passwd";
+	return strcmp(type, "inline") == 0 || strcmp(type, READ_PIPE) == 0 ? "" : NULL;
+}
+
+bool source_map_no_file(const char *text, struct source_map *out)
+{
+	size_t prefix = strcspn(text, ":");
+	char *type = mem_strndup(text, prefix);
+	const char *name = text[prefix] == ':' ? text + prefix + 1 : "";
+	const char *file = special_file(type, name);
+	bool piped = strcmp(type, READ_PIPE) == 0;
+	free(type);
+	if (!file)
+		return false;
+	out->name = mem_strdup(text);
+	out->argument = mem_strdup(text);
+	out->file = file[0] != '\0' ? mem_strdup(file) : NULL;
+	if (piped && strrchr(name, '\t'))
+		find_members(strrchr(name, '\t') + 1, out);
+	return true;
+}
+
 enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why)
 {
 	if (strncmp(text, proxy, strlen(proxy)) == 0)
@@ -55,6 +109,7 @@ enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct s
 		out->argument = mem_sprintf("%s:%s", reader_for(type, aliases, smtputf8), path);
 		out->file = mem_sprintf("%s%s", path, suffix);
 		out->text = suffix[0] == '\0';
+		out->index = !out->text;
 	}
 	free(type);
 	return rc;
@@ -65,5 +120,8 @@ void source_map_free(struct source_map *map)
 	free(map->name);
 	free(map->argument);
 	free(map->file);
+	for (size_t i = 0; i < map->member_count; i++)
+		free(map->members[i]);
+	free(map->members);
 	*map = (struct source_map){0};
 }

@@ -5,17 +5,24 @@
 #include "common/why.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct source_map {
 	char *name;          /* TYPE:PATH, as Postfix's tools take it; a text: its path */
 	char *argument;      /* for --read */
-	char *file;          /* what is read and watched */
+	char *file;          /* what is read and watched; NULL: it's no file, and read at each poll */
 	bool text;           /* not an index: no lock */
+	bool index;
+	char **members;      /* of a pipemap: files that it looks into; NULL: none */
+	size_t member_count;
 };
 
 /* "hash:/etc/postfix/virtual", "proxy:..." in front of it or not; a bare path is text, in the format of aliases when
  * `aliases` says so. RC_INVALID: a type that can't be listed or isn't built in, or a path that isn't absolute. */
 enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
+/* The maps of a Postfix's plan that are no files: inline, accounts, and pipes as read_pipe.c wants them. false: it's none
+ * of these. */
+bool source_map_no_file(const char *text, struct source_map *out);
 void source_map_free(struct source_map *map);
 
 #endif

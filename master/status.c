@@ -20,8 +20,8 @@ static const char *const health_names[] = {"ok", "warning", "critical"};
 
 static json_t *kind_text(const struct source_spec *spec)
 {
-	return json_sprintf("%s%s", spec->kind == SOURCE_ALIASES ? "aliases " : spec->kind == SOURCE_COMMAND ? "command " : "",
-	                    spec->text);
+	return json_sprintf("%s%s", spec->kind == SOURCE_ALIASES ? "aliases " : spec->kind == SOURCE_COMMAND ? "command " :
+	                    spec->kind == SOURCE_POSTFIX ? "Postfix in " : "", spec->text);
 }
 
 static json_t *source_json(const struct source *source)

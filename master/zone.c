@@ -296,6 +296,13 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 		zone_recovered(zone);
 }
 
+static void on_plan(void *context, const struct buf *text)
+{
+	struct zone *zone = context;
+	if (zone->events.plan && !zone->fatal)
+		zone->events.plan(zone->events.context, zone, text);
+}
+
 void zone_damaged(struct zone *zone, const struct why *why)
 {
 	if (!zone->fatal)
@@ -353,7 +360,7 @@ enum rc zone_open(struct loop *loop, const struct zone_spec *spec, const struct 
 	enum rc rc = open_edition(zone, why);
 	if (rc != RC_OK)
 		goto fail;
-	const struct feeds_events heard = {on_reading, on_source_changed, zone};
+	const struct feeds_events heard = {on_reading, on_source_changed, zone, on_plan};
 	rc = feeds_open(loop, spec, zone->epoch.id, &heard, &zone->feeds, why);
 	if (rc != RC_OK)
 		goto fail;

@@ -34,6 +34,9 @@ struct zone_events {
 	 * recovery finds out. The zone does nothing more. May be NULL. */
 	void (*fatal)(void *context, struct zone *zone, const char *reason);
 	void *context;
+	/* The Postfix that it is made of accepts something else now: its spec must be made anew of this plan, and the zone with
+	 * it (not from within this call). NULL for a zone without one. */
+	void (*plan)(void *context, struct zone *zone, const struct buf *text);
 };
 
 /* Begins to read the sources; events come from the loop, never from within this call. The spec outlives the zone. As

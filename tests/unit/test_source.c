@@ -80,7 +80,7 @@ static void begin(struct heard *heard, enum source_kind kind, const char *text)
 
 static void start(struct heard *heard)
 {
-	struct source_events events = {on_reading, on_changed, heard};
+	struct source_events events = {on_reading, on_changed, heard, NULL};
 	struct why why = {""};
 	if (source_new(loop, &heard->spec, key, &events, &heard->source, &why) != RC_OK)
 		fail_msg("%s", why.text);
@@ -708,7 +708,7 @@ static void maps_that_cannot_be_listed_are_refused(void **state)
 		struct heard heard;
 		struct why why = {""};
 		begin(&heard, SOURCE_MAP, table[i].map);
-		struct source_events events = {on_reading, on_changed, &heard};
+		struct source_events events = {on_reading, on_changed, &heard, NULL};
 		assert_int_equal(source_new(loop, &heard.spec, key, &events, &heard.source, &why), RC_INVALID);
 		assert_null(heard.source);
 		assert_string_equal(why.text, table[i].sentence);

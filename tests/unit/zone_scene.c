@@ -116,7 +116,7 @@ void scene_settle(struct scene *scene)
 
 void scene_begin(struct scene *scene)
 {
-	const struct zone_events events = {on_changeset, on_announcement, on_fatal, scene};
+	const struct zone_events events = {on_changeset, on_announcement, on_fatal, scene, NULL};
 	struct why why;
 	if (zone_open(scene->loop, &scene->spec, scene->identity, &events, &scene->zone, &why) != RC_OK)
 		fail_msg("%s", why.text);

@@ -1,0 +1,283 @@
+/* postfix_transport.c: which addresses transport_maps, relocated_maps and the classes' own transports take away.
+ *
+ * A big transport map mostly says where mail goes, and takes nothing away: so only what does is kept, and what it
+ * would reach otherwise. */
+#include "master/postfix_classes.h"
+
+#include "master/postfix_lists.h"
+#include "master/postfix_words.h"
+
+#include "common/address.h"
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* `transport:nexthop`, both possibly empty. */
+static bool is_transport(const char *value, size_t length, const char *word)
+{
+	size_t end = strlen(word);
+	return length >= end && memcmp(value, word, end) == 0 && (length == end || value[end] == ':');
+}
+
+struct gather {
+	const struct postfix_world *world;
+	struct postfix_plan *plan;
+	const char *parameter;
+	bool smtputf8;
+	bool exact;
+	char *patterns;              /* a map of patterns that takes nothing away, or NULL */
+	bool everything;             /* a map that answers every question has gone before */
+};
+
+static void add_transport(struct gather *gather, const char *key, const char *value, size_t length)
+{
+	struct postfix_plan *plan = gather->plan;
+	struct address address;
+	if (address_parse(key, strlen(key), gather->smtputf8, &address, NULL) != RC_OK || address.kind == ADDRESS_CATCHALL ||
+	    (gather->exact && !postfix_away_folded(key, strlen(key), &address)))
+		return;
+	bool own = length == 0 || value[0] == ':';
+	postfix_away_add(&plan->away.transport, address.text,
+	                 own ? POSTFIX_OWN : is_transport(value, length, "error") ? POSTFIX_AWAY : POSTFIX_KEPT);
+	postfix_away_add(&plan->later.transport, address.text,
+	                 own ? POSTFIX_OWN : is_transport(value, length, "retry") ? POSTFIX_AWAY : POSTFIX_KEPT);
+}
+
+static void take_transports(struct gather *gather, const struct buf *values)
+{
+	struct postfix_lines lines = postfix_lines_of(values);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		const char *tab = memchr(line, '\t', length);
+		if (!tab)
+			continue;
+		char *key = mem_strndup(line, (size_t)(tab - line));
+		add_transport(gather, key, tab + 1, length - (size_t)(tab + 1 - line));
+		free(key);
+	}
+}
+
+/* A text of patterns that mentions neither error: nor a part of what matched can take nothing away. (But it can give back
+ * what others take: see check_patterns.) */
+static bool is_harmless(const struct postfix_world *world, const struct postfix_map *map)
+{
+	struct buf text = {0};
+	const char *command;
+	if (world->treat(world->context, map->text, &command) != POSTFIX_ASK)
+		return false;
+	bool patterns = postfix_map_is(map, "regexp") || postfix_map_is(map, "pcre") || postfix_map_is(map, "cidr");
+	bool harmless = false;
+	if (patterns && world->file(world->context, map->name, &text, NULL) == RC_OK)
+		harmless = !strstr(buf_text(&text), "error") && !strstr(buf_text(&text), "retry") &&
+		           !strchr(buf_text(&text), '$');
+	buf_free(&text);
+	return harmless;
+}
+
+static void keep_addresses(struct postfix_away_set *set)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < set->count; i++) {
+		if (strchr(set->at[i].key, '@'))
+			set->at[kept++] = set->at[i];
+		else
+			free(set->at[i].key);
+	}
+	set->count = kept;
+}
+
+/* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
+static void take_static(struct gather *gather, const struct postfix_map *map)
+{
+	struct postfix_away *away = &gather->plan->away;
+	keep_addresses(&away->transport);
+	keep_addresses(&gather->plan->later.transport);
+	/* An address with an extension has its answer before it's looked for without one. */
+	for (size_t i = 0; i < away->transport.count && away->delimiter[0] != '\0'; i++)
+		if (!is_transport(map->name, strlen(map->name), "error"))
+			away->transport.at[i].verdict = POSTFIX_KEPT;
+	add_transport(gather, "*", map->name, strlen(map->name));
+	gather->everything = true;
+}
+
+static bool add_transport_map(void *context, const struct postfix_map *map)
+{
+	struct gather *gather = context;
+	struct buf keys = {0}, values = {0};
+	struct why why;
+	if (gather->everything)
+		return false;
+	gather->exact = map->exact;
+	if (postfix_map_is(map, "static")) {
+		take_static(gather, map);
+	} else if (map->kind == POSTFIX_MAP_LISTED || !is_harmless(gather->world, map)) {
+		enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+		if (rc == RC_OK && keys.length > 0) {
+			rc = gather->world->values(gather->world->context, map->text, &keys, &values, &why);
+			if (rc != RC_OK)
+				postfix_plan_problem(gather->plan, gather->parameter, map->text, why.text);
+		}
+		take_transports(gather, &values);
+	} else {
+		postfix_plan_watch(gather->plan, map->name);
+		free(gather->patterns);
+		gather->patterns = mem_strdup(map->text);
+	}
+	buf_free(&keys);
+	buf_free(&values);
+	return true;
+}
+
+static bool add_moved_map(void *context, const struct postfix_map *map)
+{
+	struct gather *gather = context;
+	struct buf keys = {0};
+	if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		postfix_away_add(&gather->plan->away.moved, POSTFIX_AWAY_EVERYBODY, POSTFIX_AWAY);
+		postfix_plan_note(gather->plan, "relocated_maps move everybody: only aliases are accepted");
+		return true;
+	}
+	(void)postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+	struct postfix_lines lines = postfix_lines_of(&keys);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		struct address address;
+		if (address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK &&
+		    (!map->exact || postfix_away_folded(line, length, &address)))
+			postfix_away_add(&gather->plan->away.moved, address.text, POSTFIX_AWAY);
+	}
+	buf_free(&keys);
+	return true;
+}
+
+/* What a domain meets that has no entry itself. */
+static bool parents_are_away(const struct postfix_away *away, const char *domain)
+{
+	struct postfix_away only = {.transport = away->transport, .parents = away->parents};
+	struct address all = {.kind = ADDRESS_CATCHALL};
+	const char *dot = strchr(domain + 1, '.');
+	const char *next = dot && away->parents ? dot + 1 : dot ? dot : "";
+	all.length = (uint16_t)(strlen(next) + 1);
+	all.text[0] = '@';
+	memcpy(all.text + 1, next, all.length);
+	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+}
+
+/* Whether what the key says would be so without it. */
+static bool is_idle(struct postfix_away *away, size_t index)
+{
+	struct postfix_away_key *key = &away->transport.at[index];
+	struct address address;
+	if (key->verdict == POSTFIX_AWAY || strcmp(key->key, "*") == 0)
+		return false;
+	if (away->gone != 0)
+		return false;
+	if (!strchr(key->key, '@'))
+		return !parents_are_away(away, key->key);
+	if (address_parse(key->key, strlen(key->key), true, &address, NULL) != RC_OK)
+		return false;
+	/* The catch-all of its domain stands for what an address without an entry meets; unless the one without extension
+	 * has an entry. */
+	if (postfix_away_strip(address.text, address.at, away->delimiter) != address.at)
+		return false;
+	struct address all = {.kind = ADDRESS_CATCHALL};
+	all.length = (uint16_t)(address.length - address.at);
+	memcpy(all.text, address.text + address.at, (size_t)all.length + 1);
+	const struct postfix_away only = {.transport = away->transport, .parents = away->parents};
+	return !postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+}
+
+static bool takes_any(const struct postfix_away *away)
+{
+	for (size_t i = 0; i < away->transport.count; i++)
+		if (away->transport.at[i].verdict == POSTFIX_AWAY)
+			return true;
+	return away->gone != 0;
+}
+
+static void thin_out(struct postfix_away *away)
+{
+	struct postfix_away_set *set = &away->transport;
+	bool any = takes_any(away);
+	bool *idle = mem_zalloc(set->count + 1);
+	for (size_t i = 0; i < set->count; i++)
+		idle[i] = !any || is_idle(away, i);
+	size_t kept = 0;
+	for (size_t i = 0; i < set->count; i++) {
+		if (idle[i])
+			free(set->at[i].key);
+		else
+			set->at[kept++] = set->at[i];
+	}
+	set->count = kept;
+	free(idle);
+}
+
+/* user is refused, and user+ext isn't: the table can say that of neither, so both stay. */
+static void keep_the_extended(struct postfix_away *away)
+{
+	struct postfix_away_set *set = &away->transport;
+	for (size_t i = 0; i < set->count; i++) {
+		const char *key = set->at[i].key, *at = strrchr(key, '@');
+		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), away->delimiter) : 0;
+		if (set->at[i].verdict == POSTFIX_AWAY || !at || local == (size_t)(at - key))
+			continue;
+		for (size_t j = 0; j < set->count; j++)
+			if (strncmp(set->at[j].key, key, local) == 0 && strcmp(set->at[j].key + local, at) == 0)
+				set->at[j].verdict = POSTFIX_KEPT;
+	}
+}
+
+/* A pattern is tried on the whole address first, so it keeps what an entry for the domain, or for the address without its
+ * extension, would refuse. */
+static void check_patterns(struct gather *gather)
+{
+	if (gather->patterns && takes_any(&gather->plan->away))
+		postfix_plan_problem(gather->plan, gather->parameter, gather->patterns,
+		                     "its patterns may keep what other entries refuse, and can't be listed");
+	free(gather->patterns);
+	gather->patterns = NULL;
+}
+
+static bool has_word(const char *list, const char *wanted)
+{
+	const char *word;
+	size_t length;
+	while (postfix_word_next(&list, &word, &length))
+		if (strlen(wanted) == length && strncmp(word, wanted, length) == 0)
+			return true;
+	return false;
+}
+
+void postfix_transport_find(const struct postconf *rewrite, const struct postfix_world *world,
+                            struct postfix_plan *plan)
+{
+	static const struct { enum postfix_class class; const char *name; } own[] = {
+		{POSTFIX_LOCAL, "local_transport"}, {POSTFIX_MAILBOX, "virtual_transport"}, {POSTFIX_RELAY, "relay_transport"},
+	};
+	const char *queue = postconf_get(rewrite, "queue_directory");
+	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps",
+	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable")};
+	plan->away.parents = has_word(postconf_get(rewrite, "parent_domain_matches_subdomains"), "transport_maps");
+	plan->away.delimiter = postconf_get(rewrite, "recipient_delimiter");
+	plan->later.parents = plan->away.parents;
+	plan->later.delimiter = plan->away.delimiter;
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		const char *value = postconf_get(rewrite, own[i].name);
+		if (is_transport(value, strlen(value), "error"))
+			plan->away.gone |= POSTFIX_BIT(own[i].class);
+		else if (is_transport(value, strlen(value), "retry"))
+			plan->later.gone |= POSTFIX_BIT(own[i].class);
+	}
+	(void)postfix_maps_each(postconf_get(rewrite, "transport_maps"), queue, add_transport_map, &gather);
+	check_patterns(&gather);
+	gather.parameter = "relocated_maps";
+	(void)postfix_maps_each(postconf_get(rewrite, "relocated_maps"), queue, add_moved_map, &gather);
+	postfix_away_seal(&plan->away);
+	postfix_away_seal(&plan->later);
+	thin_out(&plan->away);
+	keep_the_extended(&plan->away);
+}

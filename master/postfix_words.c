@@ -1,0 +1,190 @@
+/* postfix_words.c: see postfix_words.h.
+ *
+ * Which types can be listed is a matter of what they are, not of what this Postfix or this program was built with: an
+ * index whose library isn't here fails when it's read, with the message that says so. */
+#include "master/postfix_words.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH_MAX 8              /* of unionmaps in each other */
+
+static bool is_separator(char c)
+{
+	return c != '\0' && strchr(", \t\r\n", c) != NULL;
+}
+
+static bool is_space(char c)
+{
+	return c != '\0' && strchr(" \t\r\n\v\f", c) != NULL;
+}
+
+bool postfix_word_next(const char **at, const char **word, size_t *length)
+{
+	const char *begin = *at;
+	int depth = 0;
+	while (is_separator(*begin))
+		begin++;
+	const char *end = begin;
+	for (; *end != '\0' && (depth > 0 || !is_separator(*end)); end++) {
+		if (*end == '{')
+			depth++;
+		else if (*end == '}' && depth > 0)
+			depth--;
+	}
+	*at = end;
+	*word = begin;
+	*length = (size_t)(end - begin);
+	return end > begin;
+}
+
+static char *without_braces(const char *word, size_t length)
+{
+	if (length >= 2 && word[0] == '{' && word[length - 1] == '}') {
+		word++;
+		length -= 2;
+		while (length > 0 && is_space(word[0])) {
+			word++;
+			length--;
+		}
+		while (length > 0 && is_space(word[length - 1]))
+			length--;
+	}
+	return mem_strndup(word, length);
+}
+
+char *postfix_word_take(const char **at)
+{
+	const char *word;
+	size_t length;
+	return postfix_word_next(at, &word, &length) ? without_braces(word, length) : NULL;
+}
+
+/* ---- Maps ---- */
+
+bool postfix_map_is(const struct postfix_map *map, const char *type)
+{
+	return strlen(type) == map->type_length && strncmp(map->type, type, map->type_length) == 0;
+}
+
+static bool is_one_of(const struct postfix_map *map, const char *const *types)
+{
+	for (; *types; types++)
+		if (postfix_map_is(map, *types))
+			return true;
+	return false;
+}
+
+static const char *const files[] = {"hash", "btree", "cdb", "lmdb", "texthash", NULL};
+
+static char *absolute(const char *text, const char *queue)
+{
+	const char *colon = strchr(text, ':');
+	if (!colon || colon[1] == '/')
+		return mem_strdup(text);
+	return mem_sprintf("%.*s:%s/%s", (int)(colon - text), text, queue, colon + 1);
+}
+
+static void take_apart(struct postfix_map *map)
+{
+	const char *colon = strchr(map->text, ':');
+	map->type = map->text;
+	map->type_length = colon ? (size_t)(colon - map->text) : 0;
+	map->name = colon ? colon + 1 : map->text;
+}
+
+static bool check_listed(void *context, const struct postfix_map *map)
+{
+	bool *listed = context;
+	*listed = *listed && map->kind == POSTFIX_MAP_LISTED;
+	return true;
+}
+
+static enum postfix_map_kind kind_of(const struct postfix_map *map)
+{
+	static const char *const everything[] = {"static", "randmap", NULL};
+	if (is_one_of(map, files) || postfix_map_is(map, "inline"))
+		return POSTFIX_MAP_LISTED;
+	if (postfix_map_is(map, "unix"))
+		return strcmp(map->name, "passwd.byname") == 0 || strcmp(map->name, "group.byname") == 0 ?
+		       POSTFIX_MAP_LISTED : POSTFIX_MAP_UNLISTED;
+	if (is_one_of(map, everything))
+		return POSTFIX_MAP_EVERYTHING;
+	if (!postfix_map_is(map, "pipemap"))
+		return POSTFIX_MAP_UNLISTED;
+	bool listed = true;
+	bool any = postfix_map_first(map, "/", check_listed, &listed);
+	return any && listed ? POSTFIX_MAP_LISTED : POSTFIX_MAP_UNLISTED;
+}
+
+struct walk {
+	const char *queue;
+	postfix_map_visit *visit;
+	void *context;
+	bool proxied;
+};
+
+static bool each(const struct walk *walk, const char *list, int depth);
+
+static bool is_text(const struct postfix_map *map)
+{
+	return postfix_map_is(map, "texthash") || postfix_map_is(map, "inline") || postfix_map_is(map, "pipemap");
+}
+
+static bool one(const struct walk *outer, const char *text, int depth)
+{
+	struct walk inner = *outer;
+	const struct walk *walk = &inner;
+	for (; strncmp(text, "proxy:", 6) == 0; text += 6)
+		inner.proxied = true;
+	struct postfix_map map = {.text = mem_strdup(text)};
+	take_apart(&map);
+	bool more;
+	if (postfix_map_is(&map, "unionmap") && depth < DEPTH_MAX) {
+		char *inside = without_braces(map.name, strlen(map.name));
+		more = each(walk, inside, depth + 1);
+		free(inside);
+	} else {
+		if (is_one_of(&map, files)) {
+			free(map.text);
+			map.text = absolute(text, walk->queue);
+			take_apart(&map);
+		}
+		map.kind = kind_of(&map);
+		map.exact = walk->proxied && is_text(&map);
+		more = walk->visit(walk->context, &map);
+	}
+	free(map.text);
+	return more;
+}
+
+static bool each(const struct walk *walk, const char *list, int depth)
+{
+	const char *at = list;
+	bool more = true;
+	for (char *word; more && (word = postfix_word_take(&at)) != NULL; free(word))
+		more = one(walk, word, depth);
+	return more;
+}
+
+bool postfix_maps_each(const char *list, const char *queue, postfix_map_visit *visit, void *context)
+{
+	const struct walk walk = {queue, visit, context, false};
+	return each(&walk, list, 0);
+}
+
+bool postfix_map_first(const struct postfix_map *map, const char *queue, postfix_map_visit *visit, void *context)
+{
+	char *inside = without_braces(map->name, strlen(map->name));
+	const char *at = inside;
+	char *first = postfix_word_take(&at);
+	const struct walk walk = {queue, visit, context, false};
+	bool any = first != NULL && strlen(first) < strlen(map->text);
+	if (any)
+		any = one(&walk, first, 0);
+	free(first);
+	free(inside);
+	return any;
+}

@@ -1,0 +1,145 @@
+/* test_postfix_away.c: which addresses transports and relocations take away. The look-ups are those of transport(5) and
+ * relocated(5). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "master/postfix_away.h"
+
+#include <string.h>
+
+static struct postfix_away away;
+
+static bool takes(const char *text, enum postfix_class class)
+{
+	struct address address;
+	assert_int_equal(address_parse(text, strlen(text), true, &address, NULL), RC_OK);
+	return postfix_away_takes(&away, &address, class, class == POSTFIX_LOCAL);
+}
+
+static int clean(void **state)
+{
+	(void)state;
+	postfix_away_free(&away);
+	away = (struct postfix_away){.delimiter = "+"};
+	return 0;
+}
+
+static void the_address_then_without_extension_then_its_domains(void **state)
+{
+	(void)state;
+	postfix_away_add(&away.transport, "u@a.example", POSTFIX_AWAY);
+	postfix_away_add(&away.transport, "u+keep@a.example", POSTFIX_KEPT);
+	postfix_away_add(&away.transport, "b.example", POSTFIX_AWAY);
+	postfix_away_add(&away.transport, ".c.example", POSTFIX_AWAY);
+	postfix_away_add(&away.transport, "ok.c.example", POSTFIX_KEPT);
+	postfix_away_seal(&away);
+	assert_true(takes("u@a.example", POSTFIX_MAILBOX));
+	assert_true(takes("u+x@a.example", POSTFIX_MAILBOX));
+	assert_false(takes("u+keep@a.example", POSTFIX_MAILBOX));
+	assert_false(takes("v@a.example", POSTFIX_MAILBOX));
+	assert_true(takes("v@b.example", POSTFIX_RELAY));
+	assert_true(takes("@b.example", POSTFIX_RELAY));
+	assert_false(takes("v@x.b.example", POSTFIX_RELAY));
+	assert_false(takes("v@c.example", POSTFIX_RELAY));
+	assert_true(takes("v@x.c.example", POSTFIX_RELAY));
+	assert_true(takes("v@y.x.c.example", POSTFIX_RELAY));
+	assert_false(takes("v@ok.c.example", POSTFIX_RELAY));
+	away.parents = true;
+	assert_true(takes("v@x.b.example", POSTFIX_RELAY));
+	assert_false(takes("v@x.c.example", POSTFIX_RELAY));
+}
+
+static void the_star_and_the_class_come_last(void **state)
+{
+	(void)state;
+	away.gone = POSTFIX_BIT(POSTFIX_LOCAL);
+	assert_true(takes("u@a.example", POSTFIX_LOCAL));
+	assert_false(takes("u@a.example", POSTFIX_RELAY));
+	postfix_away_add(&away.transport, "*", POSTFIX_KEPT);
+	postfix_away_seal(&away);
+	assert_false(takes("u@a.example", POSTFIX_LOCAL));
+}
+
+static void a_null_transport_leaves_it_to_the_class(void **state)
+{
+	(void)state;
+	away.gone = POSTFIX_BIT(POSTFIX_LOCAL);
+	postfix_away_add(&away.transport, "*", POSTFIX_AWAY);
+	postfix_away_add(&away.transport, "a.example", POSTFIX_OWN);
+	postfix_away_seal(&away);
+	assert_true(takes("u@a.example", POSTFIX_LOCAL));
+	assert_false(takes("u@a.example", POSTFIX_RELAY));
+	assert_true(takes("u@b.example", POSTFIX_RELAY));
+}
+
+static void virtual_alias_domains_have_no_transport(void **state)
+{
+	(void)state;
+	postfix_away_add(&away.transport, "*", POSTFIX_AWAY);
+	postfix_away_add(&away.moved, "m@a.example", POSTFIX_AWAY);
+	postfix_away_seal(&away);
+	assert_false(takes("u@a.example", POSTFIX_ALIAS));
+	assert_true(takes("m@a.example", POSTFIX_ALIAS));
+	assert_true(takes("u@a.example", POSTFIX_RELAY));
+}
+
+static void relocated(void **state)
+{
+	(void)state;
+	postfix_away_add(&away.moved, "u@a.example", POSTFIX_AWAY);
+	postfix_away_add(&away.moved, "bare", POSTFIX_AWAY);
+	postfix_away_add(&away.moved, "@b.example", POSTFIX_AWAY);
+	postfix_away_seal(&away);
+	assert_true(takes("u+x@a.example", POSTFIX_RELAY));
+	assert_true(takes("bare@a.example", POSTFIX_LOCAL));
+	assert_true(takes("bare+x@a.example", POSTFIX_LOCAL));
+	assert_false(takes("bare@a.example", POSTFIX_RELAY));
+	assert_true(takes("any@b.example", POSTFIX_RELAY));
+	assert_true(takes("@b.example", POSTFIX_RELAY));
+	assert_false(takes("@a.example", POSTFIX_RELAY));
+	postfix_away_add(&away.moved, POSTFIX_AWAY_EVERYBODY, POSTFIX_AWAY);
+	postfix_away_seal(&away);
+	assert_true(takes("@a.example", POSTFIX_ALIAS));
+}
+
+static void the_first_of_doubles_stands(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		postfix_away_add(&away.transport, i % 2 ? "x@a.example" : "y@a.example",
+		                 i == 1 ? POSTFIX_KEPT : POSTFIX_AWAY);
+	postfix_away_seal(&away);
+	assert_int_equal(away.transport.count, 2);
+	assert_false(takes("x@a.example", POSTFIX_RELAY));
+	assert_true(takes("y@a.example", POSTFIX_RELAY));
+}
+
+static void extensions(void **state)
+{
+	(void)state;
+	static const struct { const char *local, *delimiter; size_t length; } cases[] = {
+		{"a+b", "+", 1}, {"a+b", "", 3}, {"a-b+c", "+-", 1}, {"+a", "+", 2}, {"a+", "+", 1}, {"postmaster", "o", 10},
+		{"postmaster+x", "+", 10}, {"owner-x", "-", 7}, {"x-request", "-", 9}, {"x-requests", "-", 1}, {"double-bounce", "-", 13},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(postfix_away_strip(cases[i].local, strlen(cases[i].local), cases[i].delimiter), cases[i].length);
+	assert_int_equal(postfix_away_strip("a+b", 3, NULL), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_address_then_without_extension_then_its_domains, clean, clean),
+		cmocka_unit_test_setup_teardown(the_star_and_the_class_come_last, clean, clean),
+		cmocka_unit_test_setup_teardown(a_null_transport_leaves_it_to_the_class, clean, clean),
+		cmocka_unit_test_setup_teardown(virtual_alias_domains_have_no_transport, clean, clean),
+		cmocka_unit_test_setup_teardown(relocated, clean, clean),
+		cmocka_unit_test_setup_teardown(the_first_of_doubles_stands, clean, clean),
+		cmocka_unit_test(extensions),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
