@@ -58,6 +58,15 @@ def postfix():
     return _where
 
 
+def open_to_all(path):
+    """Whether any account can reach what is at this path."""
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
 def need(root=True, use_postfix=True, programs=True):
     """Raises Missing unless all that is asked for is there."""
     if os.environ.get("RXFER_TESTS") == "unit":
