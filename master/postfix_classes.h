@@ -2,7 +2,7 @@
 #ifndef MASTER_POSTFIX_CLASSES_H
 #define MASTER_POSTFIX_CLASSES_H
 
-#include "master/postconf.h"
+#include "postfix/postconf.h"
 #include "master/postfix_plan.h"
 #include "master/postfix_world.h"
 

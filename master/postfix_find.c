@@ -6,10 +6,10 @@
 
 #include "common/file.h"
 #include "common/mem.h"
-#include "master/postconf.h"
+#include "postfix/postconf.h"
 #include "master/postfix_classes.h"
-#include "master/postfix_run.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_run.h"
+#include "postfix/postfix_words.h"
 #include "master/read.h"
 
 #include <stdio.h>

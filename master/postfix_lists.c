@@ -10,7 +10,7 @@
 
 #include "common/address.h"
 #include "common/mem.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #define MASTER_POSTFIX_LISTS_H
 
 #include "master/postfix_plan.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 #include "master/postfix_world.h"
 
 struct postfix_lists_spec {

@@ -5,7 +5,7 @@
 #include "master/postfix_classes.h"
 
 #include "master/postfix_lists.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 
 #include "common/address.h"
 #include "common/mem.h"

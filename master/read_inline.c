@@ -4,7 +4,7 @@
 #include "master/read.h"
 
 #include "common/mem.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 
 #include <stdlib.h>
 #include <string.h>

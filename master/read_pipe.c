@@ -4,8 +4,8 @@
 #include "master/read.h"
 
 #include "common/mem.h"
-#include "master/postfix_run.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_run.h"
+#include "postfix/postfix_words.h"
 #include "master/postfix_world.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "master/source_map.h"
 
 #include "common/mem.h"
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 #include "master/read.h"
 
 #include <stdlib.h>

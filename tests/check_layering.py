@@ -9,9 +9,10 @@ TOP = os.path.join(os.environ.get("srcdir", "."))
 # folder -> folders it may include from
 ALLOWED = {
     "common": {"common"},
+    "postfix": {"common", "postfix"},
     "protocol": {"common", "protocol"},
-    "master": {"common", "protocol", "master"},
-    "replica": {"common", "protocol", "replica"},
+    "master": {"common", "postfix", "protocol", "master"},
+    "replica": {"common", "postfix", "protocol", "replica"},
     "ctl": {"common", "ctl"},
 }
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "master/postconf.h"
+#include "postfix/postconf.h"
 
 #include <string.h>
 

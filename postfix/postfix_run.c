@@ -1,5 +1,5 @@
 /* postfix_run.c: see postfix_run.h. */
-#include "master/postfix_run.h"
+#include "postfix/postfix_run.h"
 
 #include "common/file.h"
 #include "common/mem.h"

@@ -2,7 +2,7 @@
  *
  * Which types can be listed is a matter of what they are, not of what this Postfix or this program was built with: an
  * index whose library isn't here fails when it's read, with the message that says so. */
-#include "master/postfix_words.h"
+#include "postfix/postfix_words.h"
 
 #include "common/mem.h"
 

@@ -1,6 +1,6 @@
 /* postconf.h: what Postfix's own postconf says of a configuration, parsed. Pure but for postconf_ask. */
-#ifndef MASTER_POSTCONF_H
-#define MASTER_POSTCONF_H
+#ifndef POSTFIX_POSTCONF_H
+#define POSTFIX_POSTCONF_H
 
 #include "common/buf.h"
 #include "common/why.h"

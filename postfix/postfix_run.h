@@ -1,7 +1,7 @@
 /* postfix_run.h: runs a program to its end and keeps what it says. For the discovery, a process that may wait; its own time
  * is limited by the daemon that started it. */
-#ifndef MASTER_POSTFIX_RUN_H
-#define MASTER_POSTFIX_RUN_H
+#ifndef POSTFIX_RUN_H
+#define POSTFIX_RUN_H
 
 #include "common/buf.h"
 #include "common/why.h"

@@ -2,10 +2,10 @@
  *
  * postconf itself waits until main.cf is about two seconds old, as all of Postfix's programs do, so that none sees one
  * that is half written: a plan takes that much longer then. */
-#include "master/postconf.h"
+#include "postfix/postconf.h"
 
 #include "common/mem.h"
-#include "master/postfix_run.h"
+#include "postfix/postfix_run.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* postfix_words.h: the two small grammars of main.cf's values: lists of words, and maps (type:name). Pure. */
-#ifndef MASTER_POSTFIX_WORDS_H
-#define MASTER_POSTFIX_WORDS_H
+#ifndef POSTFIX_WORDS_H
+#define POSTFIX_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

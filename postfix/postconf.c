@@ -2,7 +2,7 @@
  *
  * `-o` overrides in master.cf count for that one service. So smtpd is asked for by `postconf -x -o name=value ...`, which
  * expands $name as that smtpd does, also where a parameter that isn't overridden refers to one that is. */
-#include "master/postconf.h"
+#include "postfix/postconf.h"
 
 #include "common/mem.h"
 
