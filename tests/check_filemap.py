@@ -11,7 +11,7 @@ TOP = os.environ.get("srcdir", ".")
 FOLDERS = ["common", "postfix", "protocol", "master", "replica", "ctl", "tests", "systemd", "man", "examples", "bench", "debian"]
 # what autotools make in the source folder, and what isn't ours
 IGNORED = {"configure", "aclocal.m4", "config.h.in", "Makefile.in", "configure~", "config.h.in~", ".gitignore",
-           "INSTALL", "ChangeLog", "NEWS", "AUTHORS"}
+           ".git", "INSTALL", "ChangeLog", "NEWS", "AUTHORS"}
 ENTRY = re.compile(r"^    (\S+)\s{2,}\S")
 
 
