@@ -15,8 +15,8 @@
 
 #define LINK_QUEUE_MESSAGES 64          /* each way, for each connection: at most so many MiB */
 #define LINK_HANDSHAKE_MS 10000         /* somebody who connects and says nothing is cut off after that */
-#define LINK_HEARTBEAT_MS 10000         /* PING so often ... */
-#define LINK_HEARTBEAT_TIMEOUT_MS 30000 /* ... and a connection on which nothing came for so long is dead */
+#define LINK_HEARTBEAT_MS 5000          /* PING so often ... */
+#define LINK_HEARTBEAT_TIMEOUT_MS 20000 /* ... and a connection on which nothing came for so long is dead */
 #define LINK_LINGER_MS 500              /* what a closing end may spend on sending its last words */
 
 /* Options that must be set before connect and bind, the same at both ends. False: a failed call, in errno. */
