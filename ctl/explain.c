@@ -89,6 +89,17 @@ static void put_zone_line(const json_t *zone, struct buf *out)
 	buf_free(&line);
 }
 
+/* A source that a Postfix's plan makes is called by its parameter and its map: then the map needn't be said twice. */
+static void put_source(const char *source, const char *map, struct buf *line)
+{
+	size_t length = strlen(source), tail = strlen(map);
+
+	if (tail > 0 && length > tail + 1 && source[length - tail - 1] == ' ' && strcmp(source + length - tail, map) == 0)
+		buf_printf(line, " (%.*s)", (int)(length - tail - 1), source);
+	else
+		buf_printf(line, " (source %s)", source);
+}
+
 static void put_place(const json_t *place, struct buf *out)
 {
 	const char *file = text_of(place, "file"), *map = text_of(place, "map"), *state = text_of(place, "state");
@@ -110,7 +121,8 @@ static void put_place(const json_t *place, struct buf *out)
 		buf_printf(&line, "\"%s\"", key);
 	else
 		buf_printf(&line, "there");
-	buf_printf(&line, " (source %s)%s%s", text_of(place, "source"), sentence[0] != '\0' ? ": " : "", sentence);
+	put_source(text_of(place, "source"), map, &line);
+	buf_printf(&line, "%s%s", sentence[0] != '\0' ? ": " : "", sentence);
 	put_line(&line, 6, out);
 	buf_free(&line);
 }

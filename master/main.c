@@ -391,6 +391,7 @@ static int serve(struct master *master)
 
 static const struct service_helper helpers[] = {
 	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main},
+	{"read-lines", "MAP", "the same with the line of each before it", read_lines_main},
 	{"postfix", "DIR", "print what the Postfix configured in DIR accepts (what the daemon starts to find that out)",
 	 postfix_find_main},
 	{0}
