@@ -1,7 +1,8 @@
 /* zonedb_params.c: a zone's PARAM records at hand.
  *
  * They can't be looked up: a record is found by its fingerprint, and that is of its value, too. There are few, and
- * whoever opens a zone walks all its records, to count them: they are gathered on that way, and kept up to date after. */
+ * whoever opens a zone walks all its records, to count them: they are gathered on that way, and kept up to date
+ * after. */
 #include "common/zonedb_private.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* zonedb_private.h: what the files of zonedb share: zonedb.c (use), zonedb_open.c (recovery), zonedb_build.c (the
- * whole contents anew), zonedb_soa.c (the newest announcement), zonedb_params.c (parameters). Nobody else includes it. */
+ * whole contents anew), zonedb_soa.c (the newest announcement), zonedb_params.c (parameters). Nobody else includes
+ * it. */
 #ifndef COMMON_ZONEDB_PRIVATE_H
 #define COMMON_ZONEDB_PRIVATE_H
 

@@ -32,7 +32,8 @@ int daemon_sockets(const struct options *options, const char *sockets[DAEMON_SOC
 	return count;
 }
 
-enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out, struct why *why)
+enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out,
+                   struct why *why)
 {
 	const char *sockets[DAEMON_SOCKETS_MAX];
 	const char *words[] = { command, options->word };

@@ -1,5 +1,5 @@
-/* explain.c: see explain.h. A request becomes a job, and each source that is to be read for it a task; of all tasks the first
- * TASKS_MAX run, in the order in which they were asked for.
+/* explain.c: see explain.h. A request becomes a job, and each source that is to be read for it a task; of all tasks the
+ * first TASKS_MAX run, in the order in which they were asked for.
  *
  *     job --- its tasks ---> WAITING -> RUNNING -> done      the last one's end, or the deadline, is the answer
  *

@@ -1,7 +1,7 @@
 /* explain_zone.c: see explain_zone.h.
  *
- * A published address: the sources that have it, by their last good reading, are read again, and those that haven't been
- * read at all. One that isn't published: all sources, since one may have it by now, or have it and not be let. */
+ * A published address: the sources that have it, by their last good reading, are read again, and those that haven't
+ * been read at all. One that isn't published: all sources, since one may have it by now, or have it and not be let. */
 #include "master/explain_zone.h"
 
 #include "common/mem.h"
@@ -257,8 +257,8 @@ static void take_find(struct explain_zone *explain, size_t index, size_t lookup,
 		say_unpublished(explain, index, key, find);
 }
 
-void explain_zone_take(struct explain_zone *explain, size_t index, const struct probe_result *result, const size_t *which,
-                       size_t count)
+void explain_zone_take(struct explain_zone *explain, size_t index, const struct probe_result *result,
+                       const size_t *which, size_t count)
 {
 	const struct source_spec *source = &zone_spec(explain->zone)->sources[index];
 	for (size_t i = 0; i < count; i++) {

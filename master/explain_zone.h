@@ -20,13 +20,13 @@ struct explain_zone {
 enum rc explain_zone_begin(struct explain_zone *explain, const struct status_facts *facts, struct zone *zone,
                            const char *address, struct why *why);
 
-/* Which keys the source at `index` should be read for, into keys[LOOKUP_KEYS_MAX]; their indices among the look-ups into
- * `which`. Returns how many. */
+/* Which keys the source at `index` should be read for, into keys[LOOKUP_KEYS_MAX]; their indices among the look-ups
+ * into `which`. Returns how many. */
 size_t explain_zone_wants(const struct explain_zone *explain, size_t index, struct address *keys, size_t *which);
 
 /* A reading's result; `error` may also be why none was begun, or why it wasn't waited for. */
-void explain_zone_take(struct explain_zone *explain, size_t index, const struct probe_result *result, const size_t *which,
-                       size_t count);
+void explain_zone_take(struct explain_zone *explain, size_t index, const struct probe_result *result,
+                       const size_t *which, size_t count);
 
 /* The whole object: the caller's, explain->json is NULL then. */
 json_t *explain_zone_end(struct explain_zone *explain);

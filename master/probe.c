@@ -1,8 +1,8 @@
 /* probe.c: see probe.h.
  *
- * Each line goes through the rule twice: first through one that lets everything pass, into a reading that takes nothing but
- * what is looked for; and only what is found so goes through the source's own rule, which says whether it counts, or why
- * it doesn't. */
+ * Each line goes through the rule twice: first through one that lets everything pass, into a reading that takes nothing
+ * but what is looked for; and only what is found so goes through the source's own rule, which says whether it counts,
+ * or why it doesn't. */
 #include "master/probe.h"
 
 #include "common/child.h"
@@ -134,7 +134,7 @@ static void on_end(void *context, enum child_end end, int code, const char *comp
 	struct probe *probe = context;
 	struct why why = {""};
 	probe->child = NULL;
-	bool early = end == CHILD_STOPPED && probe->found == probe->spec.count;
+	bool early = end == CHILD_STOPPED && probe->lines.spoilt.text[0] == '\0';
 	bool complete = end == CHILD_EXITED && code == 0 && source_lines_end(&probe->lines);
 	const struct source_failure failure = {
 		.spec = probe->spec.source, .map = &probe->map, .spoilt = probe->lines.spoilt.text, .end = end, .code = code,

@@ -1,7 +1,7 @@
 /* probe.h: one source read once more, for people, to find where it has some recipients: by which key, in which line.
  *
- * It is read as for the zone: by a child process, within the source's time limit, and what isn't complete doesn't count;
- * but it ends early when all is found. */
+ * It is read as for the zone: by a child process, within the source's time limit, and what isn't complete doesn't
+ * count; but it ends early when all is found. */
 #ifndef MASTER_PROBE_H
 #define MASTER_PROBE_H
 
@@ -23,7 +23,7 @@ enum probe_state {
 struct probe_find {
 	enum probe_state state;
 	uint64_t line;           /* of the map's text, or of the command's output; 0: none, as in an index */
-	char key[ADDRESS_MAX + 1];      /* as it stands there, cut when it's longer; "" when it's valid without standing there */
+	char key[ADDRESS_MAX + 1];      /* as it stands there, cut when it's longer; "": valid without standing there */
 };
 
 /* Plain data. */

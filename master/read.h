@@ -1,7 +1,7 @@
 /* read.h: the helper process that lists a map's keys, `rxfer-master --read TYPE:PATH`, and its parts.
  *
- * It prints one key a line (`--read-lines`: with the line of the map that it begins in before it, 0 for an index, and a TAB)
- * and ends with status 0 only when it has read a complete map. Otherwise the status is 1, and
+ * It prints one key a line (`--read-lines`: with the line of the map that it begins in before it, 0 for an index, and a
+ * TAB) and ends with status 0 only when it has read a complete map. Otherwise the status is 1, and
  * the last line on standard error says why. What was skipped in a complete map is told there too. Lists of domains are
  * folded and qualified by the parent (keys.h), not here. */
 #ifndef MASTER_READ_H

@@ -26,7 +26,8 @@ void source_process_fill(struct source_process *process, const struct source_spe
 	process->argv[3] = NULL;
 }
 
-void source_process_fill_lines(struct source_process *process, const struct source_spec *spec, const struct source_map *map)
+void source_process_fill_lines(struct source_process *process, const struct source_spec *spec,
+                               const struct source_map *map)
 {
 	source_process_fill(process, spec, map);
 	if (spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES)

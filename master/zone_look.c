@@ -54,8 +54,8 @@ bool zone_held(const struct zone *zone, const struct record *record, struct why 
 		return false;
 	if (deletions_holds(zone->deletions, &print)) {
 		const char *known = deletions_reason(zone->deletions);
-		(void)why_set(reason, RC_OK, "no source has it any more, and its deletion is held%s%s; to let it go: rxfer approve %s",
-		              known[0] ? ", because " : "", known, zone->spec->name);
+		(void)why_set(reason, RC_OK, "no source has it any more, and its deletion is held%s%s; to let it go: rxfer approve "
+		              "%s", known[0] ? ", because " : "", known, zone->spec->name);
 		return true;
 	}
 	if (feeds_unread(zone->feeds))

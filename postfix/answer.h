@@ -1,4 +1,4 @@
-/* answer.h: what a zone says of a recipient: the verdict of a backup's smtpd whose tables hold just what the zone has. */
+/* answer.h: what a zone says of a recipient: the verdict of a backup's smtpd whose tables hold what the zone holds. */
 #ifndef POSTFIX_ANSWER_H
 #define POSTFIX_ANSWER_H
 
@@ -44,7 +44,7 @@ void answer_sentence(const struct answer *answer, char out[WHY_MAX]);
  * reference. */
 json_t *answer_json(const struct answer *answer, const char *zone, struct zonedb *db, const char *sentence);
 
-/* The whole answer, with the line end, of such objects. `address` as it was asked. RC_INVALID, RC_LIMIT: it isn't one. */
+/* The whole answer, with the line end, of such objects. `address` as it was asked; RC_INVALID, RC_LIMIT: it's none. */
 enum rc answer_print(const char *program, const char *address, json_t *zones, struct buf *out, struct why *why);
 
 #endif

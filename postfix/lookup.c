@@ -1,8 +1,8 @@
 /* lookup.c: see lookup.h.
  *
- * The cut is made in the local part without quotes, and what is left is quoted anew: `"a b+c"@d` is asked for as such and
- * as `"a b"@d`, `"a+b c"@d` as such and as `a@d`. Bytes are compared, as Postfix does it: a delimiter that isn't ASCII cuts
- * wherever one of its bytes is, and a capital letter never cuts, because addresses are folded first. */
+ * The cut is made in the local part without quotes, and what is left is quoted anew: `"a b+c"@d` is asked for as such
+ * and as `"a b"@d`, `"a+b c"@d` as such and as `a@d`. Bytes are compared, as Postfix does it: a delimiter that isn't
+ * ASCII cuts wherever one of its bytes is, and a capital letter never cuts, because addresses are folded first. */
 #include "postfix/lookup.h"
 
 #include <string.h>

@@ -44,9 +44,9 @@ struct lookup {
 	bool routed;
 };
 
-/* Takes a recipient as RCPT TO has it between < and >, or as smtpd asks for it: quotes only where needed, in any case, a dot
- * behind the domain allowed. "@domain" is the address with an empty local part. RC_INVALID: it isn't an address, or has
- * no domain, or isn't UTF-8 where it must be; RC_LIMIT: longer than ADDRESS_MAX. */
+/* Takes a recipient as RCPT TO has it between < and >, or as smtpd asks for it: with or without needless quotes, in any
+ * case, a dot behind the domain allowed. "@domain" is the address with an empty local part. RC_INVALID: it isn't an
+ * address, or has no domain, or isn't UTF-8 where it must be; RC_LIMIT: longer than ADDRESS_MAX. */
 enum rc lookup_parse(const char *text, size_t length, const struct lookup_rules *rules, struct lookup *out,
                      struct why *why);
 

@@ -1,7 +1,7 @@
 /* replica_explain.c: see replica_explain.h.
  *
- * The verdict is what this host's smtpd would say: of a zone's records only the domains that are allowed count, an expired
- * zone may be open for everybody, and without a table Postfix defers. */
+ * The verdict is what this host's smtpd would say: of a zone's records only the domains that are allowed count, an
+ * expired zone may be open for everybody, and without a table Postfix defers. */
 #include "replica/replica_explain.h"
 
 #include "common/mem.h"
@@ -112,7 +112,8 @@ static enum has table_holds_it(const struct replica *replica, size_t index, cons
 	return has;
 }
 
-static json_t *tables_json(const struct replica *replica, const struct session *session, const struct zone_answer *zones)
+static json_t *tables_json(const struct replica *replica, const struct session *session,
+                           const struct zone_answer *zones)
 {
 	json_t *tables = json_array();
 	for (size_t i = 0; i < replica->conf->table_count; i++) {
