@@ -122,34 +122,44 @@ static enum rc check_domain(const char *domain, size_t length, struct why *why)
 	return RC_OK;
 }
 
-/* Puts local@domain together, the local part quoted unless it needn't be or is so already. */
+/* The local part in quotes, into 2 * ADDRESS_MAX + 2 bytes. */
+static size_t quote(const char *local, size_t length, char *out)
+{
+	size_t at = 0;
+	out[at++] = '"';
+	for (size_t i = 0; i < length; i++) {
+		if (local[i] == '"' || local[i] == '\\')
+			out[at++] = '\\';
+		out[at++] = local[i];
+	}
+	out[at++] = '"';
+	return at;
+}
+
+/* Puts local@domain together, the local part as it is. */
+static enum rc join_plain(const char *local, size_t local_length, const char *domain, size_t domain_length,
+                          struct address *out, struct why *why)
+{
+	if (local_length + 1 + domain_length > ADDRESS_MAX)
+		return why_set(why, RC_LIMIT, "longer than %d bytes in its full and quoted form", ADDRESS_MAX);
+	struct address address = {.kind = local_length == 0 ? ADDRESS_CATCHALL : ADDRESS_FULL};
+	address.at = (uint16_t)local_length;
+	address.length = (uint16_t)(local_length + 1 + domain_length);
+	memcpy(address.text, local, local_length);
+	address.text[local_length] = '@';
+	memcpy(address.text + local_length + 1, domain, domain_length);
+	*out = address;
+	return RC_OK;
+}
+
+/* The same, quoted unless it needn't be or is so already. */
 static enum rc join(const char *local, size_t local_length, const char *domain, size_t domain_length,
                     struct address *out, struct why *why)
 {
-	struct address address = {.kind = local_length == 0 ? ADDRESS_CATCHALL : ADDRESS_FULL};
-	size_t length = 0;
-	char text[2 * ADDRESS_MAX + 3];
-	if (local_length == 0 || is_quoted(local, local_length) || is_dot_string(local, local_length)) {
-		memcpy(text, local, local_length);
-		length = local_length;
-	} else {
-		text[length++] = '"';
-		for (size_t i = 0; i < local_length; i++) {
-			if (local[i] == '"' || local[i] == '\\')
-				text[length++] = '\\';
-			text[length++] = local[i];
-		}
-		text[length++] = '"';
-	}
-	if (length + 1 + domain_length > ADDRESS_MAX)
-		return why_set(why, RC_LIMIT, "longer than %d bytes in its full and quoted form", ADDRESS_MAX);
-	address.at = (uint16_t)length;
-	address.length = (uint16_t)(length + 1 + domain_length);
-	memcpy(address.text, text, length);
-	address.text[length] = '@';
-	memcpy(address.text + length + 1, domain, domain_length);
-	*out = address;
-	return RC_OK;
+	char text[2 * ADDRESS_MAX + 2];
+	if (local_length == 0 || is_quoted(local, local_length) || is_dot_string(local, local_length))
+		return join_plain(local, local_length, domain, domain_length, out, why);
+	return join_plain(text, quote(local, local_length, text), domain, domain_length, out, why);
 }
 
 enum rc address_parse(const void *key, size_t length, bool smtputf8, struct address *out, struct why *why)
@@ -193,6 +203,29 @@ enum rc address_qualify(const struct address *bare, const char *domain, struct a
 const char *address_domain(const struct address *address)
 {
 	return address->at < address->length ? address->text + address->at + 1 : "";
+}
+
+size_t address_local(const struct address *address, char out[ADDRESS_MAX + 1])
+{
+	size_t length = 0;
+	bool quoted = is_quoted(address->text, address->at);
+	for (size_t i = quoted, end = address->at - (size_t)quoted; i < end; i++) {
+		if (address->text[i] == '\\' && i + 1 < end)
+			i++;
+		out[length++] = address->text[i];
+	}
+	out[length] = '\0';
+	return length;
+}
+
+enum rc address_make(const char *local, size_t length, const char *domain, struct address *out, struct why *why)
+{
+	char text[2 * ADDRESS_MAX + 2];
+	if (length > ADDRESS_MAX)
+		return why_set(why, RC_LIMIT, "longer than %d bytes", ADDRESS_MAX);
+	if (is_dot_string(local, length))
+		return join_plain(local, length, domain, strlen(domain), out, why);
+	return join_plain(text, quote(local, length, text), domain, strlen(domain), out, why);
 }
 
 enum rc address_parse_domain(const char *text, bool smtputf8, char out[ADDRESS_MAX + 1], struct why *why)

@@ -38,6 +38,11 @@ enum rc address_qualify(const struct address *bare, const char *domain, struct a
 
 const char *address_domain(const struct address *address);      /* behind the '@', or "" */
 
+/* The local part as Postfix handles it inside: without quotes and the backslashes that quote. Returns its length. */
+size_t address_local(const struct address *address, char out[ADDRESS_MAX + 1]);
+/* The way back: such a local part, which may be empty, at a domain; both folded. Always ADDRESS_FULL. RC_LIMIT. */
+enum rc address_make(const char *local, size_t length, const char *domain, struct address *out, struct why *why);
+
 /* Folds and checks a domain name as written in a configuration: no '@', no white space, no leading dot. */
 enum rc address_parse_domain(const char *text, bool smtputf8, char out[ADDRESS_MAX + 1], struct why *why);
 

@@ -214,6 +214,7 @@ enum rc zonedb_commit(struct zonedb *db, const struct changeset *changeset, cons
 		db->pending_bytes += length;
 		db->pending_operations += changeset->count;
 		zonedb_take_soa(db, &changeset->soa, received);
+		zonedb_params_change(db, changeset);
 		if (zonedb_apply(db, changeset, prints, NULL) != RC_OK)
 			db->behind = true;
 	}
@@ -228,15 +229,39 @@ enum rc zonedb_get(struct zonedb *db, const struct fingerprint *print, struct bu
 	return rc == RC_OK ? judge(db, store_get(db->store, print, scratch, entry, why)) : rc;
 }
 
+/* Parameters are gathered on the way (zonedb_params.c). */
+struct walk {
+	store_visit *visit;
+	void *context;
+	struct buf params;
+	bool stopped;
+};
+
+static bool visit_one(void *context, const struct fingerprint *print, const struct store_entry *entry)
+{
+	struct walk *walk = context;
+	zonedb_params_put(&walk->params, &entry->record);
+	walk->stopped = !walk->visit(walk->context, print, entry);
+	return !walk->stopped;
+}
+
 enum rc zonedb_walk(struct zonedb *db, store_visit *visit, void *context, struct why *why)
 {
 	enum rc rc = ready(db, why);
 	if (rc != RC_OK)
 		return rc;
 	assert(!db->walking);
+	struct walk walk = {.visit = visit, .context = context};
 	db->walking = true;
-	rc = store_walk(db->store, visit, context, why);
+	rc = store_walk(db->store, visit_one, &walk, why);
 	db->walking = false;
+	if (rc == RC_OK && !walk.stopped) {
+		zonedb_params_forget(db);
+		db->params = walk.params;
+		db->params_known = true;
+	} else {
+		buf_free(&walk.params);
+	}
 	return judge(db, rc);
 }
 

@@ -56,6 +56,11 @@ enum rc zonedb_get(struct zonedb *db, const struct fingerprint *print, struct bu
                    struct why *why);
 enum rc zonedb_walk(struct zonedb *db, store_visit *visit, void *context, struct why *why);
 /* As journal_read; RC_NOT_FOUND when the epoch isn't ours or the serial isn't held. */
+/* The PARAM records, until false is returned. They are kept in memory, up to ZONEDB_PARAMS_BYTES of them: what comes
+ * beyond isn't shown. Only while nobody has walked since the start does it cost a walk. As zonedb_walk. */
+#define ZONEDB_PARAMS_BYTES 65536u
+typedef bool zonedb_param_visit(void *context, const struct record *param);
+enum rc zonedb_params(struct zonedb *db, zonedb_param_visit *visit, void *context, struct why *why);
 enum rc zonedb_changes_from(struct zonedb *db, const struct epoch *epoch, uint64_t from, struct buf *out, uint64_t *to,
                             struct why *why);
 uint64_t zonedb_oldest(const struct zonedb *db);               /* the oldest serial from which IXFR is possible */

@@ -21,6 +21,7 @@ struct zonedb_builder {
 	char *store_path;          /* the new one, beside the old one */
 	char *journal_path;
 	struct store_meta meta;
+	struct buf params;
 };
 
 enum rc zonedb_build(struct zonedb *db, const struct epoch *epoch, uint64_t expected, struct zonedb_builder **out,
@@ -52,6 +53,7 @@ enum rc zonedb_build_add(struct zonedb_builder *builder, const struct record *re
 	if (rc == RC_OK) {
 		digest_add(&builder->meta.digest, &print);
 		builder->meta.count++;
+		zonedb_params_put(&builder->params, record);
 	}
 	return rc;
 }
@@ -84,6 +86,7 @@ void zonedb_build_abandon(struct zonedb_builder **handle)
 	remove_suffixed(builder->store_path, ".clean");
 	remove_suffixed(builder->journal_path, "");
 	builder->db->building = false;
+	buf_free(&builder->params);
 	free(builder->store_path);
 	free(builder->journal_path);
 	free(builder);
@@ -167,8 +170,13 @@ enum rc zonedb_build_finish(struct zonedb_builder **handle, const struct soa *so
 		rc = why_set(why, RC_IO, "%s", db->trouble);
 	else if (rc == RC_OK && loaded != RC_OK)
 		rc = why_set(why, loaded, "%s", inner.text);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		zonedb_take_soa(db, soa, received);
+		zonedb_params_forget(db);
+		db->params = builder->params;
+		db->params_known = true;
+		builder->params = (struct buf){0};
+	}
 	zonedb_build_abandon(handle);
 	return rc;
 }

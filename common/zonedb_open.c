@@ -210,6 +210,7 @@ void zonedb_unload(struct zonedb *db)
 {
 	store_discard(&db->store);
 	journal_close(&db->journal);
+	zonedb_params_forget(db);
 	db->present = false;
 	db->behind = false;
 	db->soa_known = false;

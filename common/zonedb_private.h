@@ -1,5 +1,6 @@
 /* zonedb_private.h: what the files of zonedb share: zonedb.c (use), zonedb_open.c (recovery), zonedb_build.c (the
- * whole contents anew), zonedb_soa.c (the newest announcement). Nobody else includes it. */
+ * whole contents anew), zonedb_soa.c (the newest announcement), zonedb_params.c (parameters). Nobody else includes
+ * it. */
 #ifndef COMMON_ZONEDB_PRIVATE_H
 #define COMMON_ZONEDB_PRIVATE_H
 
@@ -22,6 +23,9 @@ struct zonedb {
 	uint64_t synced_serial;    /* the store survives a power cut up to here */
 	uint64_t pending_bytes;    /* journaled since then */
 	uint64_t pending_operations;
+
+	struct buf params;         /* encodings of the PARAM records, one behind the other */
+	bool params_known;
 
 	bool soa_known;
 	struct soa soa;
@@ -46,6 +50,11 @@ struct fingerprint *zonedb_prints(const struct changeset *changeset);
 /* What a changeset makes of meta. */
 struct store_meta zonedb_after(const struct store_meta *meta, const struct changeset *changeset,
                                const struct fingerprint *prints);
+
+/* zonedb_params.c. */
+void zonedb_params_forget(struct zonedb *db);
+void zonedb_params_put(struct buf *params, const struct record *record);      /* if it's one, and there's room */
+void zonedb_params_change(struct zonedb *db, const struct changeset *changeset);
 
 /* zonedb_soa.c. Reads the file; a damaged one is trouble, a missing one nothing. RC_IO, RC_UNSUPPORTED. */
 enum rc zonedb_load_soa(struct zonedb *db, struct why *why);

@@ -32,7 +32,8 @@ int daemon_sockets(const struct options *options, const char *sockets[DAEMON_SOC
 	return count;
 }
 
-enum rc daemon_ask(const struct options *options, const char *command, struct buf *out, struct why *why)
+enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out,
+                   struct why *why)
 {
 	const char *sockets[DAEMON_SOCKETS_MAX];
 	const char *words[] = { command, options->word };
@@ -42,5 +43,5 @@ enum rc daemon_ask(const struct options *options, const char *command, struct bu
 		return RC_NOT_FOUND;
 	if (count > 1)
 		return why_set(why, RC_INVALID, "a master and a replica run here: say which one with --master or --replica");
-	return control_ask(sockets[0], words, options->word != NULL ? 2 : 1, OPTIONS_TIMEOUT_MS, out, why);
+	return control_ask(sockets[0], words, options->word != NULL ? 2 : 1, timeout_ms, out, why);
 }

@@ -14,6 +14,7 @@ int daemon_sockets(const struct options *options, const char *sockets[DAEMON_SOC
 
 /* Asks the one daemon that the options mean: command, and options->word when there is one. RC_INVALID when two
  * daemons are here and the options don't say which; else as control_ask. */
-enum rc daemon_ask(const struct options *options, const char *command, struct buf *out, struct why *why);
+enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out,
+                   struct why *why);
 
 #endif

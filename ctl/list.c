@@ -101,7 +101,7 @@ int list_main(const struct options *options)
 	struct why why;
 	int status = 0;
 
-	if (daemon_ask(options, "list", &answer, &why) == RC_OK) {
+	if (daemon_ask(options, "list", OPTIONS_TIMEOUT_MS, &answer, &why) == RC_OK) {
 		list_format((const char *)answer.data, answer.length, options->json, &out);
 		if (fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout) != 0) {
 			fprintf(stderr, "rxfer list: standard output: %s\n", strerror(errno));

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "ctl/check.h"
+#include "ctl/explain.h"
 #include "ctl/keygen.h"
 #include "ctl/list.h"
 #include "ctl/order.h"
@@ -28,6 +29,7 @@ static const struct command commands[] = {
 	{ "status", "[--json | --watch]", "health of the daemons here: zones, replicas, tables", "sjwMR", NO_WORD, 3,
 	  status_main },
 	{ "list", "[ZONE] [--json]", "the records of a zone, sorted", "sjMR", MAY_HAVE_WORD, 2, list_main },
+	{ "explain", "ADDRESS [--json]", "is it valid, and by what", "sjMR", NEEDS_WORD, 2, explain_main },
 	{ "refresh", "[ZONE]", "read the sources, or ask the master, now", "sMR", MAY_HAVE_WORD, 2, order_refresh_main },
 	{ "retransfer", "[ZONE]", "fetch the whole zone anew from the master", "sR", MAY_HAVE_WORD, 2,
 	  order_retransfer_main },
@@ -113,7 +115,7 @@ static const char *find_misuse(const struct command *command, const struct optio
 	if (strspn(used, command->allowed) != strlen(used))
 		return "this command doesn't take one of these options";
 	if (command->word == NEEDS_WORD && words == 0)
-		return "which file?";
+		return "a word is missing";
 	if (words > (command->word == NO_WORD ? 0 : 1))
 		return "too many words";
 	if (options->master && options->replica)

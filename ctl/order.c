@@ -15,7 +15,7 @@ static int order(const struct options *options, const char *command)
 	struct why why;
 	int status = 0;
 
-	if (daemon_ask(options, command, &answer, &why) == RC_OK) {
+	if (daemon_ask(options, command, OPTIONS_TIMEOUT_MS, &answer, &why) == RC_OK) {
 		for (char *line = strtok((char *)buf_text(&answer), "\n"); line != NULL; line = strtok(NULL, "\n")) {
 			text_put(&clean, line, strlen(line));
 			buf_put_u8(&clean, '\n');

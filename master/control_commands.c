@@ -2,6 +2,7 @@
 #include "master/control_commands.h"
 
 #include "common/control_list.h"
+#include "master/explain.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -72,12 +73,17 @@ static void approve(const struct status_facts *facts, struct control_request *re
 	buf_free(&out);
 }
 
+static void explain(const struct status_facts *facts, struct control_request *request)
+{
+	explain_request(facts->explain, facts, request);
+}
+
 static const struct command {
 	const char *name;
 	size_t words_max;
 	void (*run)(const struct status_facts *facts, struct control_request *request);
 } commands[] = {
-	{"status", 1, status}, {"list", 2, list}, {"refresh", 2, refresh}, {"approve", 2, approve},
+	{"status", 1, status}, {"list", 2, list}, {"refresh", 2, refresh}, {"approve", 2, approve}, {"explain", 3, explain},
 };
 
 void control_commands_handle(void *context, struct control_request *request)

@@ -1,4 +1,5 @@
-/* control_commands.h: what a master answers on its control socket: status, list [ZONE], refresh ZONE, approve ZONE. */
+/* control_commands.h: what a master answers on its control socket: status, list [ZONE], refresh ZONE, approve ZONE,
+ * explain ADDRESS [brief]. */
 #ifndef MASTER_CONTROL_COMMANDS_H
 #define MASTER_CONTROL_COMMANDS_H
 

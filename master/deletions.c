@@ -114,6 +114,11 @@ uint64_t deletions_held(const struct deletions *deletions)
 	return deletions->held.count;
 }
 
+bool deletions_holds(const struct deletions *deletions, const struct fingerprint *print)
+{
+	return fpset_has(&deletions->held, print);
+}
+
 const char *deletions_reason(const struct deletions *deletions)
 {
 	return deletions->held.count && deletions->verdict != BRAKE_LET_GO ? brake_reason(deletions->verdict) : "";

@@ -24,6 +24,7 @@ enum rc deletions_open(struct edition *edition, const char *zone, const char *pa
 void deletions_close(struct deletions **deletions);
 
 uint64_t deletions_held(const struct deletions *deletions);
+bool deletions_holds(const struct deletions *deletions, const struct fingerprint *print);
 const char *deletions_reason(const struct deletions *deletions);             /* why the newest were held, or "" */
 bool deletions_source_had_records(const struct deletions *deletions, const char *source);     /* says the file */
 /* What is published was compared with what is wanted since the start, or since it was published anew. */

@@ -11,6 +11,7 @@
 #include "common/service_options.h"
 #include "master/check.h"
 #include "master/control_commands.h"
+#include "master/explain.h"
 #include "master/postfix_find.h"
 #include "master/read.h"
 
@@ -165,11 +166,19 @@ static void lose_zone(struct master *master, size_t index, const struct why *why
 	master->zone_count = index;
 }
 
+/* What is being read for people are the sources of the zones that are about to be closed. */
+static void finish_explaining(struct master *master)
+{
+	if (master->facts.explain)
+		explain_finish(master->facts.explain);
+}
+
 /* What is published stands meanwhile; the sources of the new plan are read as after a start. */
 static void replan_zone(struct master *master, size_t index)
 {
 	struct why why;
 	const struct zone_spec *spec = master_conf_zone(master->conf, index);
+	finish_explaining(master);
 	zone_close(&master->zones[index]);
 	if (master_conf_plan(master->conf, index, &master->plans[index], &why) != RC_OK)
 		log_error("zone \"%s\": %s", spec->name, why.text);
@@ -230,6 +239,7 @@ static void replace_zones(struct master *master, struct master_conf *conf)
 	struct why why;
 	size_t count = master_conf_zone_count(conf);
 	struct zone **zones = mem_zalloc(count * sizeof *zones);
+	finish_explaining(master);
 	for (size_t i = 0; i < count; i++)
 		zones[i] = take_zone(master, master_conf_zone(conf, i));
 	close_zones(master);
@@ -322,6 +332,7 @@ static enum rc start(struct master *master, struct why *why)
 	master->publisher = publisher_new(master->loop, master->identity, &send);
 	master->facts.identity = master->identity;
 	master->facts.publisher = master->publisher;
+	master->facts.explain = explain_new(master->loop);
 	rc = open_zones(master, why);
 	if (rc != RC_OK)
 		return rc;
@@ -343,7 +354,9 @@ static void announce_start(const struct master *master)
 static void stop(struct master *master)
 {
 	loop_timer_clear(master->loop, &master->status);
+	finish_explaining(master);
 	control_close(&master->control);
+	explain_free(&master->facts.explain);
 	if (master->link)
 		link_server_close(&master->link);
 	if (master->publisher)
@@ -378,6 +391,7 @@ static int serve(struct master *master)
 
 static const struct service_helper helpers[] = {
 	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main},
+	{"read-lines", "MAP", "the same with the line of each before it", read_lines_main},
 	{"postfix", "DIR", "print what the Postfix configured in DIR accepts (what the daemon starts to find that out)",
 	 postfix_find_main},
 	{0}

@@ -228,6 +228,7 @@ static enum rc load_text(const char *path, struct buf *out, struct why *why)
 
 struct found {
 	const char *path;
+	bool lines;                /* their numbers are wanted */
 	struct buf out;
 	bool broken;               /* the output is gone */
 	uint64_t odd;              /* keys that no line can hold */
@@ -247,7 +248,6 @@ static void flush(struct found *found)
 
 static void on_key(void *context, const void *key, size_t length, uint64_t line)
 {
-	(void)line;
 	struct found *found = context;
 	const unsigned char *at = key;
 	bool odd = length == 0;
@@ -257,6 +257,8 @@ static void on_key(void *context, const void *key, size_t length, uint64_t line)
 		found->odd++;
 		return;
 	}
+	if (found->lines)
+		buf_printf(&found->out, "%" PRIu64 "\t", line);
 	buf_put(&found->out, key, length);
 	buf_put_u8(&found->out, '\n');
 	if (found->out.length >= OUTPUT_CHUNK)
@@ -364,10 +366,10 @@ static enum rc list_text(const struct type *type, const char *path, const struct
 	return rc;
 }
 
-static enum rc list(const struct type *type, const char *path, struct why *why)
+static enum rc list(const struct type *type, const char *path, bool lines, struct why *why)
 {
 	char *file = mem_sprintf("%s%s", path, type->suffix);
-	struct found found = {.path = file};
+	struct found found = {.path = file, .lines = lines};
 	struct read_sink sink = {.key = on_key, .ignored = on_ignored, .context = &found};
 	enum rc rc = type->no_file ? type->no_file(path, &sink, why) :
 	             type->text ? list_text(type, file, &sink, why) : type->index(file, &sink, why);
@@ -383,14 +385,14 @@ static enum rc list(const struct type *type, const char *path, struct why *why)
 	return rc;
 }
 
-int read_main(const char *map)
+static int read_map(const char *map, bool lines)
 {
 	struct why why;
 	const char *colon = strchr(map, ':');
 	const struct type *type = colon ? find_type(map, (size_t)(colon - map)) : NULL;
 	enum rc rc;
 	if (type)
-		rc = list(type, colon + 1, &why);
+		rc = list(type, colon + 1, lines, &why);
 	else
 		rc = why_set(&why, RC_UNSUPPORTED, "%s: can't be listed: TYPE:PATH is expected, with one of the types %s", map,
 		             read_types());
@@ -398,4 +400,14 @@ int read_main(const char *map)
 		return 0;
 	(void)fprintf(stderr, "%s\n", why.text);
 	return 1;
+}
+
+int read_main(const char *map)
+{
+	return read_map(map, false);
+}
+
+int read_lines_main(const char *map)
+{
+	return read_map(map, true);
 }

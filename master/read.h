@@ -1,6 +1,7 @@
 /* read.h: the helper process that lists a map's keys, `rxfer-master --read TYPE:PATH`, and its parts.
  *
- * It prints one key a line and ends with status 0 only when it has read a complete map. Otherwise the status is 1, and
+ * It prints one key a line (`--read-lines`: with the line of the map that it begins in before it, 0 for an index, and a
+ * TAB) and ends with status 0 only when it has read a complete map. Otherwise the status is 1, and
  * the last line on standard error says why. What was skipped in a complete map is told there too. Lists of domains are
  * folded and qualified by the parent (keys.h), not here. */
 #ifndef MASTER_READ_H
@@ -22,8 +23,9 @@
 #define READ_TEXTHASH_BYTES "texthash-bytes"
 #define READ_PIPE "pipe"         /* read_pipe.c says how it's asked for */
 
-/* The whole program. Returns the exit status. */
+/* The whole programs. They return the exit status. */
 int read_main(const char *map);
+int read_lines_main(const char *map);
 
 bool read_type_known(const char *type);       /* one that a configuration may name, and that is built in */
 const char *read_types(void);                 /* all of those: "btree, cdb, hash, ..." */

@@ -26,6 +26,7 @@ struct reading {
 	size_t count;
 	uint64_t counts[TYPES];
 	bool sealed;
+	const struct fpset *only;      /* NULL: all */
 };
 
 struct reading *reading_new(const uint8_t key[RECORD_HASH_KEY_BYTES])
@@ -90,10 +91,22 @@ static bool has(const struct reading *reading, const struct fingerprint *print)
 	return false;
 }
 
+void reading_only(struct reading *reading, const struct fpset *wanted)
+{
+	reading->only = wanted;
+}
+
+bool reading_empty(const struct reading *reading)
+{
+	return reading->count == 0;
+}
+
 enum rc reading_add(struct reading *reading, const struct record *record, struct why *why)
 {
 	assert(!reading->sealed);
 	struct fingerprint print = record_fingerprint(reading->key, record);
+	if (reading->only && !fpset_has(reading->only, &print))
+		return RC_OK;
 	if (has(reading, &print))
 		return RC_OK;
 	/* Begins are 32 bits wide. */

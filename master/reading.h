@@ -10,6 +10,10 @@ struct reading;
 struct reading *reading_new(const uint8_t key[RECORD_HASH_KEY_BYTES]);
 void reading_free(struct reading **reading);
 
+/* For looking for some records: only these are taken from now on, others are passed over. They outlive the reading. */
+void reading_only(struct reading *reading, const struct fpset *wanted);
+bool reading_empty(const struct reading *reading);
+
 /* Duplicates are fine. RC_LIMIT when the texts pass 4 GiB. */
 enum rc reading_add(struct reading *reading, const struct record *record, struct why *why);
 void reading_seal(struct reading *reading);                       /* sorts, drops duplicates */

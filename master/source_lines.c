@@ -52,10 +52,26 @@ static bool spoil(struct source_lines *lines, const char *reason, const char *li
 	return false;
 }
 
+/* Takes the number off; 0 when there is none. */
+static uint64_t take_number(const char **line, size_t *length)
+{
+	uint64_t number = 0;
+	size_t at = 0;
+	while (at < *length && (*line)[at] >= '0' && (*line)[at] <= '9')
+		number = number * 10 + (uint64_t)((*line)[at++] - '0');
+	if (at == *length || (*line)[at] != '\t')
+		return 0;
+	*line += at + 1;
+	*length -= at + 1;
+	return number;
+}
+
 static bool take_line(struct source_lines *lines, const char *line, size_t length)
 {
 	struct why why;
-	lines->number++;
+	uint64_t number = ++lines->number;
+	if (lines->numbered)
+		number = take_number(&line, &length);
 	while (lines->strict && length > 0 && memchr(" \t\r", line[length - 1], 3))
 		length--;
 	if (length == 0)
@@ -72,6 +88,8 @@ static bool take_line(struct source_lines *lines, const char *line, size_t lengt
 		return spoil(lines, why.text, line, length);
 	if (lines->strict && lines->tally.unqualified > unqualified)
 		return spoil(lines, "no '@', and the source has no domains for it", line, length);
+	if (lines->taken)
+		lines->taken(lines->context, line, length, number);
 	return true;
 }
 

@@ -11,6 +11,11 @@ struct source_lines {
 	struct reading *reading;             /* taken by whoever wants it; NULL then */
 	struct keys_tally tally;
 	struct why spoilt;                   /* why the output was refused, or "" */
+	/* For explain, set after source_lines_begin: each line has a number and a TAB before it (--read-lines); and what to
+	 * call after each that was taken, with the number, or else that of the line itself. NULL: nothing. */
+	bool numbered;
+	void (*taken)(void *context, const char *line, size_t length, uint64_t number);
+	void *context;
 
 	struct buf line;                     /* not ended yet */
 	bool overlong;                       /* the rest of this line is to be dropped */

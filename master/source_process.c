@@ -25,3 +25,11 @@ void source_process_fill(struct source_process *process, const struct source_spe
 	process->argv[2] = command ? spec->text : postfix ? spec->postfix->argument : map->argument;
 	process->argv[3] = NULL;
 }
+
+void source_process_fill_lines(struct source_process *process, const struct source_spec *spec,
+                               const struct source_map *map)
+{
+	source_process_fill(process, spec, map);
+	if (spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES)
+		process->argv[1] = "--read-lines";
+}

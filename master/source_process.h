@@ -13,5 +13,8 @@ struct source_process {
 	const char *argv[4];
 };
 void source_process_fill(struct source_process *process, const struct source_spec *spec, const struct source_map *map);
+/* The same with line numbers (--read-lines); a command's output has none. */
+void source_process_fill_lines(struct source_process *process, const struct source_spec *spec,
+                               const struct source_map *map);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "master/publisher.h"
 
+struct explain;
+
 struct status_facts {
 	const struct identity *identity;
 	struct zone *const *zones;
@@ -11,6 +13,7 @@ struct status_facts {
 	const struct publisher *publisher;
 	const struct link_server *link;
 	size_t endpoint_count;
+	struct explain *explain;         /* for control_commands */
 };
 
 /* One JSON object and a line end. */

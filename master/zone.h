@@ -71,6 +71,13 @@ struct zone_status {
 	uint64_t recipients, domains;
 };
 void zone_status(const struct zone *zone, struct zone_status *out);
+
+/* For rxfer explain: how a record stands at the sources, by what is known of them without reading. */
+bool zone_source_has(const struct zone *zone, size_t index, const struct record *record);    /* the last good reading */
+bool zone_source_unread(const struct zone *zone, size_t index);                              /* there is none yet */
+/* A published record that no source has any more: why it stays. False: a source has it, or may have. */
+bool zone_held(const struct zone *zone, const struct record *record, struct why *reason);
+
 size_t zone_source_count(const struct zone *zone);
 const struct source *zone_source(const struct zone *zone, size_t index);
 

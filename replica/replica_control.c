@@ -2,6 +2,7 @@
 #include "replica/replica_control.h"
 
 #include "common/control_list.h"
+#include "replica/replica_explain.h"
 #include "replica/replica_status.h"
 
 #include <string.h>
@@ -73,12 +74,18 @@ static void retransfer(struct replica *replica, struct control_request *request)
 	ask(replica, request, true);
 }
 
+static void explain(struct replica *replica, struct control_request *request)
+{
+	replica_explain(replica, request);
+}
+
 static const struct command {
 	const char *name;
 	size_t words_max;
 	void (*run)(struct replica *replica, struct control_request *request);
 } commands[] = {
 	{"status", 1, status}, {"list", 2, list}, {"refresh", 2, refresh}, {"retransfer", 2, retransfer},
+	{"explain", 3, explain},
 };
 
 void replica_control_handle(void *context, struct control_request *request)

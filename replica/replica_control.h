@@ -1,4 +1,5 @@
-/* replica_control.h: the commands that people send over the control socket: status, list, refresh, retransfer. */
+/* replica_control.h: the commands that people send over the control socket: status, list, refresh, retransfer,
+ * explain. */
 #ifndef REPLICA_REPLICA_CONTROL_H
 #define REPLICA_REPLICA_CONTROL_H
 

@@ -155,6 +155,39 @@ static void parses_domains(void **state)
 	assert_string_equal(out, "\xc3\xb6.org");
 }
 
+/* As Postfix has it inside: without quotes; and back, quoted where needed. */
+static void local_parts(void **state)
+{
+	(void)state;
+	static const struct { const char *key, *local, *made; } cases[] = {
+		{"a@b.c", "a", "a@b.c"}, {"\"a\"@b.c", "a", "a@b.c"}, {"\"a b\"@b.c", "a b", "\"a b\"@b.c"},
+		{"a b@b.c", "a b", "\"a b\"@b.c"}, {"\"a\\\"b\\\\c\"@b.c", "a\"b\\c", "\"a\\\"b\\\\c\"@b.c"},
+		{"\"x\\y\"@b.c", "xy", "xy@b.c"}, {"@b.c", "", "\"\"@b.c"}, {"\"\"@b.c", "", "\"\"@b.c"},
+		{"\"\\\"a\\\"\"@b.c", "\"a\"", "\"\\\"a\\\"\"@b.c"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct address address, made;
+		char local[ADDRESS_MAX + 1];
+		assert_int_equal(address_parse(cases[i].key, strlen(cases[i].key), true, &address, NULL), RC_OK);
+		size_t length = address_local(&address, local);
+		assert_string_equal(local, cases[i].local);
+		assert_int_equal(length, strlen(local));
+		assert_int_equal(address_make(local, length, address_domain(&address), &made, NULL), RC_OK);
+		assert_string_equal(made.text, cases[i].made);
+		assert_int_equal(made.kind, ADDRESS_FULL);
+		assert_string_equal(address_domain(&made), "b.c");
+	}
+	struct address made = {.text = "untouched"};
+	struct why why;
+	char local[ADDRESS_MAX + 2];
+	memset(local, '"', sizeof local);
+	assert_int_equal(address_make(local, ADDRESS_MAX + 1, "b.c", &made, &why), RC_LIMIT);
+	assert_int_equal(address_make(local, ADDRESS_MAX / 2, "b.c", &made, &why), RC_LIMIT);
+	assert_string_equal(made.text, "untouched");
+	assert_int_equal(address_make(local, ADDRESS_MAX / 2 - 3, "b.c", &made, &why), RC_OK);
+	assert_int_equal(made.length, ADDRESS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +195,7 @@ int main(void)
 		cmocka_unit_test(knows_its_limits),
 		cmocka_unit_test(qualifies),
 		cmocka_unit_test(parses_domains),
+		cmocka_unit_test(local_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,6 +214,90 @@ static void upkeep_trims(void **state)
 	zonedb_close(&db);
 }
 
+static bool note_param(void *context, const struct record *param)
+{
+	buf_printf(context, "%.*s=%.*s ", param->key_length, param->key, param->value_length, param->value);
+	return true;
+}
+
+static void check_params(struct zonedb *db, const char *wanted)
+{
+	struct buf text = {0};
+	assert_int_equal(zonedb_params(db, note_param, &text, NULL), RC_OK);
+	assert_string_equal(buf_text(&text), wanted);
+	buf_free(&text);
+}
+
+static struct record param(const char *name, const char *value)
+{
+	struct record record = record_make(RECORD_PARAM, name, strlen(name));
+	record.value = value;
+	record.value_length = (uint16_t)strlen(value);
+	return record;
+}
+
+static enum rc change(struct zonedb *db, const struct record *gone, const struct record *added)
+{
+	struct changeset_draft draft = {0};
+	struct soa soa = soa_of(0);
+	const struct store_meta *meta = zonedb_meta(db);
+	struct buf data = {0};
+	soa.digest = meta->digest;
+	soa.count = meta->count;
+	soa.from = meta->serial;
+	soa.serial = meta->serial + 1;
+	const struct record *records[] = {added, gone};
+	for (int deleting = 0; deleting < 2; deleting++) {
+		if (!records[deleting])
+			continue;
+		struct fingerprint print = record_fingerprint(epoch.id, records[deleting]);
+		assert_true(changeset_draft_put(&draft, deleting ? CHANGE_DELETE : CHANGE_ADD, records[deleting]));
+		if (deleting)
+			digest_subtract(&soa.digest, &print);
+		else
+			digest_add(&soa.digest, &print);
+		soa.count += deleting ? (uint64_t)-1 : 1;
+	}
+	changeset_draft_finish(&draft, &soa, signer, &data);
+	enum rc rc = commit_encoding(db, &data, NULL);
+	buf_free(&data);
+	changeset_draft_free(&draft);
+	return rc;
+}
+
+/* With and without a walk before, over changes and a restart, and when the contents are made anew. */
+static void parameters_are_at_hand(void **state)
+{
+	(void)state;
+	const struct record plus = param("recipient_delimiter", "+"), minus = param("recipient_delimiter", "-"),
+	                    none = param("recipient_delimiter", ""), yes = param("smtputf8_enable", "yes");
+	struct zonedb *db = open_zone();
+	struct buf text = {0};
+	assert_int_equal(zonedb_params(db, note_param, &text, NULL), RC_NOT_FOUND);
+	buf_free(&text);
+	zonedb_close(&db);
+	db = zone_at(5);
+	check_params(db, "");
+	assert_int_equal(change(db, NULL, &plus), RC_OK);
+	check_params(db, "recipient_delimiter=+ ");
+	assert_int_equal(change(db, &plus, &minus), RC_OK);
+	assert_int_equal(change(db, NULL, &yes), RC_OK);
+	check_params(db, "recipient_delimiter=- smtputf8_enable=yes ");
+	assert_int_equal(change(db, &yes, NULL), RC_OK);
+	assert_int_equal(change(db, &minus, &none), RC_OK);
+	assert_int_equal(change(db, &plus, NULL), RC_INVALID);      /* not there any more: nothing happens */
+	for (int opened = 0; opened < 2; opened++) {
+		check_params(db, "recipient_delimiter= ");
+		zonedb_close(&db);
+		db = open_zone();
+	}
+	assert_int_equal(change(db, &none, &plus), RC_OK);          /* nobody has walked yet */
+	check_params(db, "recipient_delimiter=+ ");
+	assert_int_equal(build(db, zonedb_meta(db)->serial + 1, NULL), RC_OK);
+	check_params(db, "");
+	zonedb_close(&db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +307,7 @@ int main(void)
 		TEST(remembers_announcements),
 		TEST(leftovers_are_removed),
 		TEST(upkeep_trims),
+		TEST(parameters_are_at_hand),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
