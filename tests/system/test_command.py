@@ -141,7 +141,9 @@ class Command(runner.TestCase):
     def test_misuse(self):
         for args, status in ((("status", "extra"), 3), (("status", "--json", "--watch"), 3), (("list", "a", "b"), 2),
                              (("key",), 2), (("keygen", "f", "--json"), 2), (("dance",), 3), ((), 3), (("--odd",), 3),
-                             (("check", "--master", "--replica"), 2)):
+                             (("check", "--master", "--replica"), 2), (("list", "--odd"), 2),
+                             (("--odd", "refresh", "zone"), 2), (("status", "--odd"), 3), (("--odd", "dance"), 3),
+                             (("list", "--socket"), 2), (("key", "--odd", "--help"), 2)):
             with self.subTest(args=args):
                 got, out, err = self.rxfer(*args)
                 self.assertEqual((got, out), (status, ""))
