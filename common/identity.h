@@ -29,7 +29,8 @@ void identity_init(void);
 /* Makes a new identity and writes it to path (0600, durable). RC_REFUSED when path exists: never overwritten. */
 enum rc identity_generate(const char *path, struct why *why);
 
-/* RC_REFUSED when group or others can read it or it isn't a regular file; RC_INVALID for a damaged one;
+/* RC_REFUSED when group or others have rights to it or it isn't a regular file; RC_INVALID for a damaged one, and for
+ * a file that is something else, whatever its mode;
  * RC_UNSUPPORTED for a newer version; RC_NOT_FOUND, RC_IO. *out is the caller's, to be freed with identity_free. */
 enum rc identity_load(const char *path, struct identity **out, struct why *why);
 void identity_free(struct identity **identity);

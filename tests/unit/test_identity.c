@@ -139,6 +139,26 @@ static enum rc load_text(const void *text, size_t length, struct why *why)
 	return load(why);
 }
 
+/* Nobody is sent to change the rights of a file that is something else. */
+static void another_file_is_told_as_that_first(void **state)
+{
+	(void)state;
+	static const char *const others[] = {"root:x:0:0:root:/root:/bin/bash\n", "", "rxfer", "rxfer identit"};
+	struct why why;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_int_equal(file_replace(path, 0644, others[i], strlen(others[i]), NULL), RC_OK);
+		assert_int_equal(load(&why), RC_INVALID);
+		assert_non_null(strstr(why.text, "isn't an rxfer identity"));
+		assert_null(strstr(why.text, "chmod"));
+	}
+	char *large = mem_zalloc(10000);
+	assert_int_equal(file_replace(path, 0644, large, 10000, NULL), RC_OK);
+	free(large);
+	assert_int_equal(load(&why), RC_INVALID);
+	assert_null(strstr(why.text, "chmod"));
+	assert_int_equal(unlink(path), 0);
+}
+
 static void notices_damage(void **state)
 {
 	(void)state;
@@ -310,6 +330,7 @@ int main(void)
 		cmocka_unit_test(generates),
 		cmocka_unit_test(transport_key_is_zeromqs),
 		cmocka_unit_test(refuses_what_others_can_read),
+		cmocka_unit_test(another_file_is_told_as_that_first),
 		cmocka_unit_test(notices_damage),
 		cmocka_unit_test(public_key_line),
 		cmocka_unit_test(public_key_line_is_stable),
