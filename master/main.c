@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
+#include "common/service_notify.h"
 #include "common/service_options.h"
 #include "master/check.h"
 #include "master/control_commands.h"
@@ -22,7 +23,6 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
-#define STATUS_MS 30000
 
 struct master {
 	const char *conf_path;
@@ -36,8 +36,7 @@ struct master {
 	struct link_server *link;
 	struct control *control;
 	struct status_facts facts;       /* of the present, for control_commands */
-	struct timer status;
-	char told[WHY_MAX];              /* to the service manager */
+	struct service_notify notify;
 	struct buf *plans;               /* of each zone: what its Postfix accepts now, or empty */
 	struct timer replan;
 	bool failed;
@@ -249,7 +248,7 @@ static void on_hangup(void *context)
 	struct master *master = context;
 	struct master_conf *conf = NULL;
 	struct why why;
-	service_reloading();
+	service_notify_reloading(&master->notify);
 	if (load_other(master, &conf, &why) != RC_OK) {
 		log_error("%s; the configuration that was read before stays in force", why.text);
 	} else {
@@ -262,27 +261,19 @@ static void on_hangup(void *context)
 		master_conf_free(&old);
 		log_info("the configuration was read again: %zu zones", master->zone_count);
 	}
-	service_ready(master->told);
+	service_notify_ready(&master->notify);
 }
 
 static void on_end(void *context)
 {
 	struct master *master = context;
-	service_stopping();
+	service_notify_stopping();
 	loop_stop(master->loop);
 }
 
-/* A line for `systemctl status`, now and then; the log has the events. */
-static void tell_service(void *context)
+static void summarise(const void *context, char out[WHY_MAX])
 {
-	struct master *master = context;
-	char summary[WHY_MAX];
-	(void)status_summary(&master->facts, summary);
-	if (strcmp(summary, master->told) != 0) {
-		memcpy(master->told, summary, sizeof summary);
-		service_status(master->told);
-	}
-	loop_timer_after(master->loop, &master->status, STATUS_MS, tell_service, master);
+	(void)status_summary(context, out);
 }
 
 /* ---- Start and end ---- */
@@ -342,7 +333,7 @@ static void announce_start(const struct master *master)
 
 static void stop(struct master *master)
 {
-	loop_timer_clear(master->loop, &master->status);
+	service_notify_end(&master->notify);
 	control_close(&master->control);
 	if (master->link)
 		link_server_close(&master->link);
@@ -363,8 +354,7 @@ static int serve(struct master *master)
 		return EXIT_FAILURE;
 	}
 	announce_start(master);
-	tell_service(master);
-	service_ready(master->told);
+	service_notify_begin(&master->notify, master->loop, summarise, &master->facts);
 	if (loop_run(master->loop, &why) != RC_OK) {
 		log_error("%s", why.text);
 		master->failed = true;
