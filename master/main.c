@@ -85,8 +85,9 @@ static enum rc send_message(void *context, const struct link_peer *peer, const v
 	return master->link ? link_server_send(master->link, peer, data, length) : RC_NOT_FOUND;
 }
 
-static bool on_admit(void *context, const uint8_t transport_key[32])
+static bool on_admit(void *context, const uint8_t transport_key[32], const char *address)
 {
+	(void)address;
 	struct master *master = context;
 	return publisher_admit(master->publisher, transport_key);
 }
