@@ -353,6 +353,18 @@ enum rc pubkey_parse(const char *text, struct pubkey *out, struct why *why)
 	return RC_OK;
 }
 
+struct pubkey pubkey_of_transport(const uint8_t transport[32])
+{
+	struct pubkey key = {.sign = {0}};
+	memcpy(key.transport, transport, sizeof(key.transport));
+	return key;
+}
+
+bool pubkey_signs(const struct pubkey *key)
+{
+	return !sodium_is_zero(key->sign, sizeof(key->sign));
+}
+
 bool pubkey_equal(const struct pubkey *a, const struct pubkey *b)
 {
 	return memcmp(a->sign, b->sign, sizeof(a->sign)) == 0 &&

@@ -309,16 +309,40 @@ static void put_tables(const json_t *status, bool colour, struct buf *out)
 
 /* ---- both ---- */
 
+/* The key is on a line of its own, whole, to be copied. */
+static void put_refused_keys(const json_t *refused, int64_t now, struct buf *out)
+{
+	static const char advice[] = "If that is a replica of yours, put this line into master.conf and reload. What rxfer "
+	                             "key prints there is the same, but for the beginning (A here) and the last nine "
+	                             "characters.";
+	const char *key = text_of(refused, "last_key");
+
+	if (number_of(refused, "keys") == 0)
+		return;
+	buf_printf(out, "\nRefused keys: ");
+	text_put_number(out, number_of(refused, "keys"));
+	buf_printf(out, ", the last from ");
+	text_put(out, text_of(refused, "last_address"), strlen(text_of(refused, "last_address")));
+	buf_printf(out, ", ");
+	text_put_age(out, now, number_of(refused, "last_time"));
+	buf_printf(out, ":\n    key = \"");
+	text_put(out, key, strlen(key));
+	buf_printf(out, "\"\n    ");
+	text_put_wrapped(out, advice, 4, TABLE_WIDTH);
+	buf_put_u8(out, '\n');
+}
+
 static void put_refused(const json_t *status, struct buf *out)
 {
 	const json_t *refused = json_object_get(status, "refused");
 	const char *last = text_of(refused, "last");
 	struct buf text = { 0 };
 
+	put_refused_keys(refused, number_of(status, "now"), out);
 	if (number_of(refused, "handshakes") > 0) {
-		buf_printf(out, "\nRefused connections: ");
+		buf_printf(out, "\nBroken handshakes: ");
 		text_put_number(out, number_of(refused, "handshakes"));
-		buf_printf(out, " (their keys aren't in master.conf)\n");
+		buf_printf(out, " (a replica with another key for this master, or something else than a replica)\n");
 	}
 	if (number_of(refused, "messages") > 0) {
 		buf_printf(&text, "Refused messages: ");

@@ -35,6 +35,7 @@ struct master {
 	struct publisher *publisher;
 	struct link_server *link;
 	struct control *control;
+	struct refusals refusals;
 	struct status_facts facts;       /* of the present, for control_commands */
 	struct service_notify notify;
 	struct buf *plans;               /* of each zone: what its Postfix accepts now, or empty */
@@ -87,9 +88,11 @@ static enum rc send_message(void *context, const struct link_peer *peer, const v
 
 static bool on_admit(void *context, const uint8_t transport_key[32], const char *address)
 {
-	(void)address;
 	struct master *master = context;
-	return publisher_admit(master->publisher, transport_key);
+	if (publisher_admit(master->publisher, transport_key))
+		return true;
+	refusals_note(&master->refusals, transport_key, address);
+	return false;
 }
 
 static void on_message(void *context, const struct link_peer *peer, const void *data, size_t length)
@@ -288,6 +291,7 @@ static enum rc open_sockets(struct master *master, struct why *why)
 	if (rc != RC_OK)
 		return rc;
 	master->facts.link = master->link;
+	master->facts.refusals = &master->refusals;
 	master->facts.endpoint_count = count;
 	return control_open(master->loop, master_conf_control(master->conf), control_commands_handle, &master->facts,
 	                    &master->control, why);

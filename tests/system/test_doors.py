@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Bad input on every door: configuration, identity, control socket, network. One clear line, no crash, nothing lost."""
 import os
+import re
 import socket
 import subprocess
 
@@ -192,8 +193,23 @@ class Doors(runner.TestCase):
             self.assertEqual(stranger.rxfer("status")[0], 2)
             self.assertFalse(os.path.exists(stranger.table() + ".db"))
             stranger.stop()
-        self.assertGreater(self.pair.master.status()["refused"]["handshakes"], 0)
+        refused = self.pair.master.status()["refused"]
+        self.assertGreater(refused["handshakes"], 0)
+        self.assertGreater(refused["keys"], 0)
+        self.assertEqual(refused["last_address"], "127.0.0.1")
         self.still_alive()
+        # What the master shows of it, pasted into its configuration, admits it.
+        line = re.search(r'^    (key = "rxfer1:.*")$', self.pair.master.rxfer("status")[1], re.MULTILINE)[1]
+        self.assertIn(refused["last_key"], line)
+        self.assertIn(f"from 127.0.0.1: no replica in the configuration has the key {refused['last_key']}",
+                      self.pair.master.log())
+        self.assertEqual(self.pair.master.log().count(refused["last_key"]), 1)
+        self.pair.master.write_config(self.pair.master_text + f'replica "stranger" {{ {line} zones = {{ "example" }} }}\n')
+        self.pair.master.reload()
+        stranger.write_config(text)
+        stranger.start()
+        wait_for(lambda: os.path.exists(stranger.table() + ".db"), 20, stranger.log)
+        self.refused(stranger, text.replace(self.pair.master.key, refused["last_key"]), "replica.conf:", "half that signs")
 
 
 if __name__ == "__main__":
