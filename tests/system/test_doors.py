@@ -88,6 +88,21 @@ class Doors(runner.TestCase):
             with self.subTest(words):
                 self.refused(daemon, bad, *words)
 
+    def test_check_names_the_keys_that_are_skipped(self):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.writelines(f"{key} x\n" for key in ("alice@example.com", "bob", "carol", "dan", "eve", "a..b@", "x@example.org",
+                                                  f"{'l' * 63}.{'m' * 63}@example.org"))
+        self.pair.master.write_config(self.pair.master_text.replace('zone "example" {',
+                                                                    'zone "example" { domains = { "example.com" }'))
+        code, out, err = run("check", "--master", "-c", self.pair.master.config)
+        self.assertEqual((code, err), (1, ""), out)
+        self.assertIn("8 keys, 1 recipients", out)
+        self.assertIn("or give the source domains = { ... }): 4 keys: bob, carol, dan, ...\n", out)
+        self.assertIn("no addresses: 1 key: a..b@\n", out)
+        self.assertIn("the zone's domains or exclude: 2 keys: x@example.org, llll", out)
+        self.assertIn("llmmmm", out)
+        self.assertIn("mm...\n", out)
+
     def test_identity(self):
         self.assertEqual(run("keygen", self.pair.master.identity)[0] != 0, True, "an identity was overwritten")
         self.assertEqual(os.stat(self.pair.master.identity).st_mode & 0o777, 0o600)
