@@ -14,6 +14,7 @@
 #include "master/control_commands.h"
 #include "master/postfix_find.h"
 #include "master/read.h"
+#include "master/zones.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -30,16 +31,13 @@ struct master {
 	struct identity *identity;
 	struct loop *loop;
 	struct watch *watch;
-	struct zone **zones;             /* as in the configuration */
-	size_t zone_count;
+	struct zones *zones;
 	struct publisher *publisher;
 	struct link_server *link;
 	struct control *control;
 	struct refusals refusals;
 	struct status_facts facts;       /* of the present, for control_commands */
 	struct service_notify notify;
-	struct buf *plans;               /* of each zone: what its Postfix accepts now, or empty */
-	struct timer replan;
 	bool failed;
 };
 
@@ -65,19 +63,27 @@ static void on_fatal(void *context, struct zone *zone, const char *reason)
 	loop_stop(master->loop);
 }
 
-static void on_replan(void *context);
-
-/* Not from within the zone that says it. */
 static void on_plan(void *context, struct zone *zone, const struct buf *text)
 {
 	struct master *master = context;
-	for (size_t i = 0; i < master->zone_count; i++) {
-		if (master->zones[i] != zone)
-			continue;
-		buf_clear(&master->plans[i]);
-		buf_put(&master->plans[i], text->data, text->length);
-		loop_defer(master->loop, &master->replan, on_replan, master);
-	}
+	zones_plan(master->zones, zone, text);
+}
+
+static void on_zones(void *context)
+{
+	struct master *master = context;
+	size_t count;
+	const struct publisher_replica *replicas = master_conf_replicas(master->conf, &count);
+	master->facts.zones = zones_all(master->zones, &master->facts.zone_count);
+	publisher_configure(master->publisher, master->facts.zones, master->facts.zone_count, replicas, count);
+}
+
+static void on_lost(void *context, const char *reason)
+{
+	struct master *master = context;
+	log_error("%s; ending", reason);
+	master->failed = true;
+	loop_stop(master->loop);
 }
 
 static enum rc send_message(void *context, const struct link_peer *peer, const void *data, size_t length)
@@ -101,114 +107,6 @@ static void on_message(void *context, const struct link_peer *peer, const void *
 	publisher_message(master->publisher, peer, data, length);
 }
 
-/* ---- Zones ---- */
-
-static enum rc open_zone(struct master *master, const struct zone_spec *spec, struct zone **out, struct why *why)
-{
-	const struct zone_events events = {
-		.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
-		.context = master,
-	};
-	enum rc rc = zone_open(master->loop, spec, master->identity, &events, out, why);
-	return rc == RC_OK ? rc : why_prepend(why, rc, "zone \"%s\"", spec->name);
-}
-
-static void tell_publisher(struct master *master)
-{
-	size_t count;
-	const struct publisher_replica *replicas = master_conf_replicas(master->conf, &count);
-	publisher_configure(master->publisher, master->zones, master->zone_count, replicas, count);
-	master->facts.zones = master->zones;
-	master->facts.zone_count = master->zone_count;
-}
-
-static void forget_plans(struct master *master, size_t count)
-{
-	for (size_t i = 0; i < master->zone_count; i++)
-		buf_free(&master->plans[i]);
-	free(master->plans);
-	master->plans = count > 0 ? mem_zalloc(count * sizeof *master->plans) : NULL;
-	loop_timer_clear(master->loop, &master->replan);
-}
-
-static enum rc open_zones(struct master *master, struct why *why)
-{
-	size_t count = master_conf_zone_count(master->conf);
-	master->zones = mem_zalloc(count * sizeof *master->zones);
-	forget_plans(master, count);
-	for (; master->zone_count < count; master->zone_count++) {
-		enum rc rc = open_zone(master, master_conf_zone(master->conf, master->zone_count),
-		                       &master->zones[master->zone_count], why);
-		if (rc != RC_OK)
-			return rc;
-	}
-	return RC_OK;
-}
-
-static void close_zones(struct master *master)
-{
-	for (size_t i = 0; i < master->zone_count; i++)
-		zone_close(&master->zones[i]);
-	forget_plans(master, 0);
-	free(master->zones);
-	master->zones = NULL;
-	master->zone_count = 0;
-}
-
-static void lose_zone(struct master *master, size_t index, const struct why *why)
-{
-	/* The configuration was checked, so it's the disk; a start says the same until it's mended. */
-	log_error("%s; ending", why->text);
-	master->failed = true;
-	loop_stop(master->loop);
-	for (size_t i = index; i < master->zone_count; i++) {
-		zone_close(&master->zones[i]);
-		buf_free(&master->plans[i]);
-	}
-	master->zone_count = index;
-}
-
-/* What is published stands meanwhile; the sources of the new plan are read as after a start. */
-static void replan_zone(struct master *master, size_t index)
-{
-	struct why why;
-	const struct zone_spec *spec = master_conf_zone(master->conf, index);
-	zone_close(&master->zones[index]);
-	if (master_conf_plan(master->conf, index, &master->plans[index], &why) != RC_OK)
-		log_error("zone \"%s\": %s", spec->name, why.text);
-	buf_clear(&master->plans[index]);
-	if (open_zone(master, spec, &master->zones[index], &why) != RC_OK) {
-		lose_zone(master, index, &why);
-		return;
-	}
-	log_info("zone \"%s\": what its Postfix accepts is found out: %zu sources", spec->name, spec->source_count);
-	const char *note;
-	for (size_t i = 0; (note = master_conf_note(master->conf, index, i)) != NULL; i++)
-		log_info("zone \"%s\": %s", spec->name, note);
-}
-
-static void on_replan(void *context)
-{
-	struct master *master = context;
-	for (size_t i = 0; i < master->zone_count && !master->failed; i++)
-		if (master->plans[i].length > 0)
-			replan_zone(master, i);
-	tell_publisher(master);
-}
-
-/* Takes the zone with that spec out of the old ones, if it's there. */
-static struct zone *take_zone(struct master *master, const struct zone_spec *spec)
-{
-	for (size_t i = 0; i < master->zone_count; i++) {
-		struct zone *zone = master->zones[i];
-		if (zone && zone_spec(zone) == spec) {
-			master->zones[i] = NULL;
-			return zone;
-		}
-	}
-	return NULL;
-}
-
 /* ---- SIGHUP ---- */
 
 static enum rc load_other(struct master *master, struct master_conf **out, struct why *why)
@@ -227,26 +125,6 @@ static enum rc load_other(struct master *master, struct master_conf **out, struc
 	return RC_OK;
 }
 
-/* Unchanged zones go on, with the spec they have. The others are closed first, for a folder has one user. */
-static void replace_zones(struct master *master, struct master_conf *conf)
-{
-	struct why why;
-	size_t count = master_conf_zone_count(conf);
-	struct zone **zones = mem_zalloc(count * sizeof *zones);
-	for (size_t i = 0; i < count; i++)
-		zones[i] = take_zone(master, master_conf_zone(conf, i));
-	close_zones(master);
-	forget_plans(master, count);
-	master->zones = zones;
-	master->zone_count = count;
-	for (size_t i = 0; i < count; i++) {
-		if (zones[i] || open_zone(master, master_conf_zone(conf, i), &zones[i], &why) == RC_OK)
-			continue;
-		lose_zone(master, i, &why);
-		break;
-	}
-}
-
 static void on_hangup(void *context)
 {
 	struct master *master = context;
@@ -258,12 +136,12 @@ static void on_hangup(void *context)
 	} else {
 		master_conf_use_watch(conf, master->watch);
 		master_conf_inherit(conf, master->conf);
-		replace_zones(master, conf);
+		zones_replace(master->zones, conf);
 		struct master_conf *old = master->conf;
 		master->conf = conf;
-		tell_publisher(master);
+		on_zones(master);
 		master_conf_free(&old);
-		log_info("the configuration was read again: %zu zones", master->zone_count);
+		log_info("the configuration was read again: %zu zones", master->facts.zone_count);
 	}
 	service_notify_ready(&master->notify);
 }
@@ -318,10 +196,16 @@ static enum rc start(struct master *master, struct why *why)
 	master->publisher = publisher_new(master->loop, master->identity, &send);
 	master->facts.identity = master->identity;
 	master->facts.publisher = master->publisher;
-	rc = open_zones(master, why);
+	const struct zones_events events = {
+		.zone = {.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
+		         .context = master},
+		.changed = on_zones, .lost = on_lost, .context = master,
+	};
+	master->zones = zones_new(master->loop, master->identity, &events);
+	rc = zones_open(master->zones, master->conf, why);
 	if (rc != RC_OK)
 		return rc;
-	tell_publisher(master);
+	on_zones(master);
 	return open_sockets(master, why);
 }
 
@@ -344,7 +228,7 @@ static void stop(struct master *master)
 		link_server_close(&master->link);
 	if (master->publisher)
 		publisher_free(&master->publisher);
-	close_zones(master);
+	zones_free(&master->zones);
 	watch_free(&master->watch);
 	identity_free(&master->identity);
 }
