@@ -181,9 +181,6 @@ static enum rc start(struct master *master, struct why *why)
 	if (rc != RC_OK)
 		return rc;
 	rc = identity_load(master_conf_identity(master->conf), &master->identity, why);
-	if (rc == RC_NOT_FOUND)
-		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", master_conf_identity(master->conf),
-		               master_conf_identity(master->conf));
 	if (rc != RC_OK)
 		return rc;
 	loop_signal(master->loop, SIGTERM, on_end, master);

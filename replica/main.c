@@ -71,10 +71,7 @@ static enum rc start(struct daemon *daemon, struct replica_conf **conf, struct w
 	enum rc rc = service_lock((*conf)->state, why);
 	if (rc != RC_OK)
 		return rc;
-	const char *path = (*conf)->identity;
-	rc = identity_load(path, &daemon->identity, why);
-	if (rc == RC_NOT_FOUND)
-		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", path, path);
+	rc = identity_load((*conf)->identity, &daemon->identity, why);
 	if (rc != RC_OK)
 		return rc;
 	loop_signal(daemon->loop, SIGTERM, on_end, daemon);
