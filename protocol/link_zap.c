@@ -97,21 +97,20 @@ static bool send_text(void *socket, const char *text, int flags)
 	return zmq_send(socket, text, strlen(text), flags) >= 0;
 }
 
-/* As text; an IPv4 address as that, though the socket is of IPv6. */
-static void read_address(const struct request *request, char out[ZAP_FRAME_MAX + 1])
+/* As text, within out; an IPv4 address as that, though the socket is of IPv6. */
+static const char *read_address(const struct request *request, char out[ZAP_FRAME_MAX + 1])
 {
 	static const char mapped[] = "::ffff:";
 	size_t length = request->length[ADDRESS];
 	memcpy(out, request->data[ADDRESS], length);
 	out[length] = '\0';
-	size_t skip = strncmp(out, mapped, strlen(mapped)) == 0 && strchr(out, '.') ? strlen(mapped) : 0;
-	memmove(out, out + skip, strlen(out + skip) + 1);
+	return strncmp(out, mapped, strlen(mapped)) == 0 && strchr(out, '.') ? out + strlen(mapped) : out;
 }
 
 static void answer(struct link_zap *zap, const struct request *request, bool well)
 {
-	char address[ZAP_FRAME_MAX + 1];
-	read_address(request, address);
+	char frame[ZAP_FRAME_MAX + 1];
+	const char *address = read_address(request, frame);
 	bool admitted = well && frame_is(request, VERSION, "1.0") && frame_is(request, DOMAIN, LINK_ZAP_DOMAIN) &&
 	                frame_is(request, MECHANISM, "CURVE") && request->length[CREDENTIALS] == LINK_KEY_BYTES &&
 	                zap->admit(zap->context, request->data[CREDENTIALS], address);

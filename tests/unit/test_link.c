@@ -163,6 +163,7 @@ static void a_refused_key_is_told_and_comes_in_once_admitted(void **state)
 	serve("tcp://127.0.0.1:*");
 	connect_to(fix.endpoint, master);
 	UNTIL(fix.state == LINK_REFUSED && link_server_counts(fix.server).refused >= 2);
+	assert_string_equal(fix.address, "127.0.0.1");
 	assert_non_null(strstr(fix.detail, "admit"));
 	assert_int_equal(fix.seen, 1u << LINK_REFUSED);
 	admitted = identity_public(replica);
