@@ -267,6 +267,28 @@ static enum rc clear_path(const char *path, const struct sockaddr_un *address, s
 	return RC_OK;
 }
 
+static enum rc bind_at(const struct sockaddr_un *address, int *out, struct stat *status, struct why *why)
+{
+	const char *path = address->sun_path;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
+	if (bind(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
+		enum rc rc = why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
+		close(fd);
+		return rc;
+	}
+	/* Nobody can connect before listen, so the mode is right from the first connection on. */
+	if (chmod(path, 0660) != 0 || lstat(path, status) != 0 || listen(fd, CLIENTS_MAX) != 0) {
+		enum rc rc = why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
+		unlink(path);
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return RC_OK;
+}
+
 static enum rc listen_at(const char *path, int *out, struct stat *status, struct why *why)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -278,23 +300,7 @@ static enum rc listen_at(const char *path, int *out, struct stat *status, struct
 	enum rc rc = clear_path(path, &address, why);
 	if (rc != RC_OK)
 		return rc;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-		rc = why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
-		close(fd);
-		return rc;
-	}
-	/* Nobody can connect before listen, so the mode is right from the first connection on. */
-	if (chmod(path, 0660) != 0 || lstat(path, status) != 0 || listen(fd, CLIENTS_MAX) != 0) {
-		rc = why_set(why, RC_IO, "control socket %s: %s", path, strerror(errno));
-		unlink(path);
-		close(fd);
-		return rc;
-	}
-	*out = fd;
-	return RC_OK;
+	return bind_at(&address, out, status, why);
 }
 
 enum rc control_open(struct loop *loop, const char *path, control_handler *handler, void *context, struct control **out,

@@ -153,6 +153,18 @@ enum rc identity_generate(const char *path, struct why *why)
 	return rc;
 }
 
+/* A file that is no identity at all is told as that, whatever its mode: nobody shall be sent to change the rights of
+ * some other file. */
+static enum rc check_mode(const char *path, mode_t mode, const char *text, size_t length, struct why *why)
+{
+	const size_t words = strlen(FILE_WORDS);
+	bool ours = length >= words && memcmp(text, FILE_WORDS, words) == 0;
+	if (ours && (mode & 077))
+		return why_set(why, RC_REFUSED, "%s: others than its owner have rights to it (mode %04o); do: chmod 600 %s", path,
+		               (unsigned)(mode & 07777), path);
+	return RC_OK;
+}
+
 /* The whole file into text. Permissions are asked of the open file, not of the name, which could change meanwhile. */
 static enum rc read_secret_file(const char *path, char text[FILE_BYTES_MAX + 1], size_t *length, struct why *why)
 {
@@ -168,9 +180,6 @@ static enum rc read_secret_file(const char *path, char text[FILE_BYTES_MAX + 1],
 		rc = file_fail(why, "can't look at", path);
 	else if (!S_ISREG(st.st_mode))
 		rc = why_set(why, RC_REFUSED, "%s: isn't a regular file", path);
-	else if (st.st_mode & 077)
-		rc = why_set(why, RC_REFUSED, "%s: others than its owner have rights to it (mode %04o); "
-		             "do: chmod 600 %s", path, (unsigned)(st.st_mode & 07777), path);
 	size_t total = 0;
 	while (rc == RC_OK && total <= FILE_BYTES_MAX) {
 		ssize_t got = read(fd, text + total, FILE_BYTES_MAX + 1 - total);
@@ -184,6 +193,8 @@ static enum rc read_secret_file(const char *path, char text[FILE_BYTES_MAX + 1],
 	}
 	if (rc == RC_OK && total > FILE_BYTES_MAX)
 		rc = why_set(why, RC_INVALID, "%s: isn't an rxfer identity: too large", path);
+	if (rc == RC_OK)
+		rc = check_mode(path, st.st_mode, text, total, why);
 	(void)close(fd);
 	if (rc == RC_OK)
 		*length = total;
@@ -340,6 +351,18 @@ enum rc pubkey_parse(const char *text, struct pubkey *out, struct why *why)
 		return why_set(why, RC_INVALID, "the public key's check sum doesn't fit: a character is mistyped");
 	*out = key;
 	return RC_OK;
+}
+
+struct pubkey pubkey_of_transport(const uint8_t transport[32])
+{
+	struct pubkey key = {.sign = {0}};
+	memcpy(key.transport, transport, sizeof(key.transport));
+	return key;
+}
+
+bool pubkey_signs(const struct pubkey *key)
+{
+	return !sodium_is_zero(key->sign, sizeof(key->sign));
 }
 
 bool pubkey_equal(const struct pubkey *a, const struct pubkey *b)

@@ -29,7 +29,8 @@ void identity_init(void);
 /* Makes a new identity and writes it to path (0600, durable). RC_REFUSED when path exists: never overwritten. */
 enum rc identity_generate(const char *path, struct why *why);
 
-/* RC_REFUSED when group or others can read it or it isn't a regular file; RC_INVALID for a damaged one;
+/* RC_REFUSED when group or others have rights to it or it isn't a regular file; RC_INVALID for a damaged one, and for
+ * a file that is something else, whatever its mode;
  * RC_UNSUPPORTED for a newer version; RC_NOT_FOUND, RC_IO. *out is the caller's, to be freed with identity_free. */
 enum rc identity_load(const char *path, struct identity **out, struct why *why);
 void identity_free(struct identity **identity);
@@ -40,6 +41,10 @@ const uint8_t *identity_transport_secret(const struct identity *identity);     /
 void pubkey_format(const struct pubkey *key, char out[PUBKEY_TEXT_MAX]);
 /* RC_INVALID with a sentence that says whether length, alphabet or check sum is wrong. */
 enum rc pubkey_parse(const char *text, struct pubkey *out, struct why *why);
+/* A key of which only the transport half is known: the signing half is zeros, under which no signature is valid. It's
+ * enough to admit a host, and its line can be written and parsed as any other. */
+struct pubkey pubkey_of_transport(const uint8_t transport[32]);
+bool pubkey_signs(const struct pubkey *key);      /* false for such a one */
 bool pubkey_equal(const struct pubkey *a, const struct pubkey *b);
 
 /* context is a short constant text that keeps signatures of one purpose from being used for another; it is hashed in

@@ -1,4 +1,4 @@
-/* service.c: see service.h. The one file that uses libsystemd. */
+/* service.c: see service.h. */
 #include "config.h"
 
 #include "common/service.h"
@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 void service_harden(void)
@@ -48,26 +45,4 @@ enum rc service_lock(const char *folder, struct why *why)
 	}
 	free(path);
 	return rc;
-}
-
-void service_ready(const char *status)
-{
-	sd_notifyf(0, "READY=1\nSTATUS=%s", status != NULL ? status : "");
-}
-
-void service_reloading(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-}
-
-void service_stopping(void)
-{
-	sd_notify(0, "STOPPING=1");
-}
-
-void service_status(const char *status)
-{
-	sd_notifyf(0, "STATUS=%s", status);
 }

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The exit status without a command that exists: it may have been meant to be status, which then can't tell. */
+#define NO_COMMAND 3
+
 enum word_need { NO_WORD, MAY_HAVE_WORD, NEEDS_WORD };
 
 struct command {
@@ -59,9 +62,52 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
-/* Options may stand before and behind the command. `used` collects the short forms. Returns false after a complaint
- * (getopt's own), or sets *done when help or version was all that was asked for. */
-static bool read_options(int argc, char **argv, struct options *options, char used[16], bool *done)
+/* What the options were. */
+struct line {
+	char used[16];                 /* the short forms of those that were there */
+	bool wrong;                    /* one isn't known, or lacks its argument: getopt has complained */
+	bool help;
+	bool version;
+};
+
+static void take(struct options *options, struct line *line, int option)
+{
+	switch (option) {
+	case 's':
+		options->socket = optarg;
+		break;
+	case 'c':
+		options->config = optarg;
+		break;
+	case 'j':
+		options->json = true;
+		break;
+	case 'w':
+		options->watch = true;
+		break;
+	case 'M':
+		options->master = true;
+		break;
+	case 'R':
+		options->replica = true;
+		break;
+	case 'h':
+		line->help = true;
+		break;
+	case 'V':
+		line->version = true;
+		break;
+	default:
+		line->wrong = true;
+		return;
+	}
+	if (strchr(line->used, option) == NULL)
+		line->used[strlen(line->used)] = (char)option;
+}
+
+/* Options may stand before and behind the command. All are read, also after a wrong one: only then is it known which
+ * command was meant, and what a misuse of that one is worth. */
+static void read_options(int argc, char **argv, struct options *options, struct line *line)
 {
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
@@ -71,41 +117,8 @@ static bool read_options(int argc, char **argv, struct options *options, char us
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:c:h", longs, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			options->socket = optarg;
-			break;
-		case 'c':
-			options->config = optarg;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'w':
-			options->watch = true;
-			break;
-		case 'M':
-			options->master = true;
-			break;
-		case 'R':
-			options->replica = true;
-			break;
-		case 'h':
-			print_help(stdout);
-			*done = true;
-			return true;
-		case 'V':
-			printf("rxfer %s\n", PACKAGE_VERSION);
-			*done = true;
-			return true;
-		default:
-			return false;
-		}
-		if (strchr(used, option) == NULL)
-			used[strlen(used)] = (char)option;
-	}
-	return true;
+	while ((option = getopt_long(argc, argv, "s:c:h", longs, NULL)) != -1)
+		take(options, line, option);
 }
 
 /* The first thing that is wrong with the command line, or NULL. */
@@ -128,26 +141,31 @@ static const char *find_misuse(const struct command *command, const struct optio
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
-	char used[16] = "";
-	bool done = false;
+	struct line line = { 0 };
 
-	if (!read_options(argc, argv, &options, used, &done)) {
+	read_options(argc, argv, &options, &line);
+	const struct command *command = optind < argc ? find(argv[optind]) : NULL;
+	if (line.wrong) {
 		fprintf(stderr, "Try: rxfer --help\n");
-		return 3;
+		return command != NULL ? command->misuse : NO_COMMAND;
 	}
-	if (done)
+	if (line.help || line.version) {
+		if (line.help)
+			print_help(stdout);
+		else
+			printf("rxfer %s\n", PACKAGE_VERSION);
 		return fflush(stdout) == 0 ? 0 : 1;
+	}
 	if (optind == argc) {
 		print_help(stderr);
-		return 3;
+		return NO_COMMAND;
 	}
-	const struct command *command = find(argv[optind]);
 	if (command == NULL) {
 		fprintf(stderr, "rxfer: there is no command \"%s\". Try: rxfer --help\n", argv[optind]);
-		return 3;
+		return NO_COMMAND;
 	}
 	int words = argc - optind - 1;
-	const char *misuse = find_misuse(command, &options, used, words);
+	const char *misuse = find_misuse(command, &options, line.used, words);
 	if (misuse != NULL) {
 		fprintf(stderr, "rxfer %s: %s; usage: rxfer %s %s\n", command->name, misuse, command->name, command->arguments);
 		return command->misuse;

@@ -11,7 +11,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,15 +21,6 @@ static enum verdict worse(enum verdict a, enum verdict b)
 	};
 
 	return rank[a] > rank[b] ? a : b;
-}
-
-static bool wants_colour(void)
-{
-	const char *no_color = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
-	       strcmp(term, "dumb") != 0;
 }
 
 /* NULL, with the sentence in why, when there is no answer that can be read. */
@@ -72,6 +62,7 @@ static enum verdict look(const struct options *options, struct buf *out, struct 
 	const char *sockets[DAEMON_SOCKETS_MAX];
 	json_t *answers[DAEMON_SOCKETS_MAX];
 	struct why why;
+	const struct terminal terminal = terminal_look();
 	enum verdict verdict = VERDICT_OK;
 	int answered = 0;
 	int count = daemon_sockets(options, sockets, &why);
@@ -91,7 +82,7 @@ static enum verdict look(const struct options *options, struct buf *out, struct 
 		if (!options->json && answered > 0)
 			buf_put_u8(out, '\n');
 		if (!options->json)
-			status_format(status, wants_colour(), out);
+			status_format(status, &terminal, out);
 		answers[answered++] = status;
 	}
 	if (options->json && answered > 0)

@@ -98,13 +98,13 @@ static void note_advice(struct table *table, const char *word, const struct advi
 
 /* ---- the master ---- */
 
-static void put_published_zones(const json_t *status, bool colour, struct buf *out)
+static void put_published_zones(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "ZONE" }, { .heading = "HEALTH", .painted = true }, { .heading = "SERIAL", .right = true },
 		{ .heading = "RECIPIENTS", .right = true }, { .heading = "DOMAINS", .right = true }, { .heading = "CHANGED" },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *zone;
 
@@ -119,10 +119,10 @@ static void put_published_zones(const json_t *status, bool colour, struct buf *o
 		note_number(table, number_of(zone, "held_deletions"), "Deletions held back: ",
 		            "; if they are meant, let them go: rxfer approve ", text_of(zone, "name"));
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 }
 
-static void put_sources(const json_t *status, bool colour, struct buf *out)
+static void put_sources(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "SOURCE" }, { .heading = "STATE", .painted = true }, { .heading = "RECORDS", .right = true },
@@ -132,7 +132,7 @@ static void put_sources(const json_t *status, bool colour, struct buf *out)
 		{ "failed", "What it gave when it was last read stands. It is tried again by itself, and at once with "
 		            "rxfer refresh." },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index, inner;
 	json_t *zone, *source;
 
@@ -152,7 +152,7 @@ static void put_sources(const json_t *status, bool colour, struct buf *out)
 				            "; rxfer check says which and why", "");
 		}
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 }
 
 static void put_served_zone(struct table *table, const json_t *zone)
@@ -169,7 +169,7 @@ static void put_served_zone(struct table *table, const json_t *zone)
 	note_field(table, zone, "reason");
 }
 
-static void put_replicas(const json_t *status, bool colour, struct buf *out)
+static void put_replicas(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "REPLICA" }, { .heading = "STATE", .painted = true }, { .heading = "LAST CONTACT" },
@@ -181,7 +181,7 @@ static void put_replicas(const json_t *status, bool colour, struct buf *out)
 		           "this host's port, and is the key in master.conf its own?" },
 		{ "lost", "It isn't connected now. It goes on with the list that it has, and catches up by itself." },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *replica;
 
@@ -201,12 +201,12 @@ static void put_replicas(const json_t *status, bool colour, struct buf *out)
 		}
 		note_advice(table, text_of(replica, "state"), advice, COUNT(advice));
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 }
 
 /* ---- the replica ---- */
 
-static void put_masters(const json_t *status, bool colour, struct buf *out)
+static void put_masters(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "MASTER" }, { .heading = "STATE", .painted = true }, { .heading = "SINCE" },
@@ -220,7 +220,7 @@ static void put_masters(const json_t *status, bool colour, struct buf *out)
 		{ "version", "Master and replica speak no common version of the protocol: update the older one." },
 		{ "unreachable", "Nobody answers there: is rxfer-master running, and does the network let the port through?" },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *master;
 
@@ -232,10 +232,10 @@ static void put_masters(const json_t *status, bool colour, struct buf *out)
 		note_field(table, master, "error");
 		note_advice(table, text_of(master, "state"), advice, COUNT(advice));
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 }
 
-static void put_taken_zones(const json_t *status, bool colour, struct buf *out)
+static void put_taken_zones(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "ZONE" }, { .heading = "HEALTH", .painted = true }, { .heading = "FRESHNESS", .painted = true },
@@ -246,7 +246,7 @@ static void put_taken_zones(const json_t *status, bool colour, struct buf *out)
 		{ "empty", "There is no complete list. Until one has come a table isn't made, and Postfix defers mail; a table "
 		           "that is there stays as it is." },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *zone;
 
@@ -267,10 +267,10 @@ static void put_taken_zones(const json_t *status, bool colour, struct buf *out)
 		note_number(table, number_of(zone, "refused_records"), "Records of domains that this replica doesn't take: ",
 		            "; if it should, add these to domains in replica.conf, in zone ", text_of(zone, "name"));
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 }
 
-static void put_tables(const json_t *status, bool colour, struct buf *out)
+static void put_tables(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const struct table_column columns[] = {
 		{ .heading = "TABLE" }, { .heading = "STATE", .painted = true }, { .heading = "HOLDS" },
@@ -280,7 +280,7 @@ static void put_tables(const json_t *status, bool colour, struct buf *out)
 		{ "absent", "It isn't written before the first complete list has come." },
 		{ "failed", "Postfix goes on with the file as it was." },
 	};
-	struct table *table = table_new(columns, COUNT(columns));
+	struct table *table = table_new(columns, COUNT(columns), terminal);
 	struct buf lines = { 0 };
 	size_t index;
 	json_t *one;
@@ -301,7 +301,7 @@ static void put_tables(const json_t *status, bool colour, struct buf *out)
 			buf_put_u8(&lines, '\n');
 		}
 	}
-	table_finish(&table, colour, out);
+	table_finish(&table, out);
 	if (lines.length > 0)
 		buf_printf(out, "\nIn Postfix's main.cf:\n%s", buf_text(&lines));
 	buf_free(&lines);
@@ -309,30 +309,64 @@ static void put_tables(const json_t *status, bool colour, struct buf *out)
 
 /* ---- both ---- */
 
-static void put_refused(const json_t *status, struct buf *out)
+/* A sentence after an empty line; frees it. */
+static void put_sentence(struct buf *sentence, const struct terminal *terminal, struct buf *out)
+{
+	buf_put_u8(out, '\n');
+	text_put_wrapped(out, buf_text(sentence), 4, terminal->columns);
+	buf_put_u8(out, '\n');
+	buf_free(sentence);
+}
+
+/* The key is on a line of its own, whole, to be copied. */
+static void put_refused_keys(const json_t *refused, int64_t now, const struct terminal *terminal, struct buf *out)
+{
+	static const char advice[] = "If that is a replica of yours, put this line into master.conf and reload. What rxfer "
+	                             "key prints there is the same, but for the beginning (A here) and the last nine "
+	                             "characters.";
+	const char *key = text_of(refused, "last_key");
+	const char *address = text_of(refused, "last_address");
+	struct buf text = { 0 };
+
+	buf_printf(&text, "Refused keys: ");
+	text_put_number(&text, number_of(refused, "keys"));
+	buf_printf(&text, ", the last from ");
+	text_put(&text, address, strlen(address));
+	buf_printf(&text, ", ");
+	text_put_age(&text, now, number_of(refused, "last_time"));
+	buf_put_u8(&text, ':');
+	put_sentence(&text, terminal, out);
+	buf_printf(out, "    key = \"");
+	text_put(out, key, strlen(key));
+	buf_printf(out, "\"\n    ");
+	text_put_wrapped(out, advice, 4, terminal->columns);
+	buf_put_u8(out, '\n');
+}
+
+static void put_refused(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	const json_t *refused = json_object_get(status, "refused");
 	const char *last = text_of(refused, "last");
 	struct buf text = { 0 };
 
+	if (number_of(refused, "keys") > 0)
+		put_refused_keys(refused, number_of(status, "now"), terminal, out);
 	if (number_of(refused, "handshakes") > 0) {
-		buf_printf(out, "\nRefused connections: ");
-		text_put_number(out, number_of(refused, "handshakes"));
-		buf_printf(out, " (their keys aren't in master.conf)\n");
+		buf_printf(&text, "Broken handshakes: ");
+		text_put_number(&text, number_of(refused, "handshakes"));
+		buf_printf(&text, " (a replica with another key for this master, or something else than a replica)");
+		put_sentence(&text, terminal, out);
 	}
 	if (number_of(refused, "messages") > 0) {
 		buf_printf(&text, "Refused messages: ");
 		text_put_number(&text, number_of(refused, "messages"));
 		buf_printf(&text, "%s", last[0] != '\0' ? "; the last: " : " (the log says why)");
 		text_put(&text, last, strlen(last));
-		buf_put_u8(out, '\n');
-		text_put_wrapped(out, buf_text(&text), 4, TABLE_WIDTH);
-		buf_put_u8(out, '\n');
+		put_sentence(&text, terminal, out);
 	}
-	buf_free(&text);
 }
 
-static void put_health(const json_t *status, bool colour, struct buf *out)
+static void put_health(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	static const char *const words[] = {
 		[VERDICT_OK] = "OK", [VERDICT_WARNING] = "WARNING", [VERDICT_CRITICAL] = "CRITICAL",
@@ -345,12 +379,12 @@ static void put_health(const json_t *status, bool colour, struct buf *out)
 
 	text_put(out, program[0] != '\0' ? program : "rxfer", strlen(program[0] != '\0' ? program : "rxfer"));
 	buf_put_u8(out, ' ');
-	text_put_painted(out, word, text_paint(word), colour);
+	text_put_painted(out, word, text_paint(word), terminal->colour);
 	if (summary[0] != '\0')
 		buf_put(out, ": ", 2);
 	text_put(&line, summary, strlen(summary));
 	/* What stands before it takes columns too: the summary is broken a little earlier than need be. */
-	text_put_wrapped(out, buf_text(&line), 4, TABLE_WIDTH - strlen("rxfer-replica CRITICAL: "));
+	text_put_wrapped(out, buf_text(&line), 4, terminal->columns - strlen("rxfer-replica CRITICAL: "));
 	buf_put_u8(out, '\n');
 	buf_free(&line);
 }
@@ -363,17 +397,17 @@ enum verdict status_format_verdict(const json_t *status)
 	       : strcmp(health, "critical") == 0 ? VERDICT_CRITICAL : VERDICT_UNKNOWN;
 }
 
-void status_format(const json_t *status, bool colour, struct buf *out)
+void status_format(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
-	put_health(status, colour, out);
+	put_health(status, terminal, out);
 	if (json_object_get(status, "replicas") != NULL) {
-		put_published_zones(status, colour, out);
-		put_sources(status, colour, out);
-		put_replicas(status, colour, out);
+		put_published_zones(status, terminal, out);
+		put_sources(status, terminal, out);
+		put_replicas(status, terminal, out);
 	} else {
-		put_masters(status, colour, out);
-		put_taken_zones(status, colour, out);
-		put_tables(status, colour, out);
+		put_masters(status, terminal, out);
+		put_taken_zones(status, terminal, out);
+		put_tables(status, terminal, out);
 	}
-	put_refused(status, out);
+	put_refused(status, terminal, out);
 }

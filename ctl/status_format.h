@@ -5,14 +5,14 @@
 #define CTL_STATUS_FORMAT_H
 
 #include "common/buf.h"
+#include "ctl/terminal.h"
 
 #include <jansson.h>
-#include <stdbool.h>
 
 /* As monitoring plug-ins say it. */
 enum verdict { VERDICT_OK = 0, VERDICT_WARNING = 1, VERDICT_CRITICAL = 2, VERDICT_UNKNOWN = 3 };
 
 enum verdict status_format_verdict(const json_t *status);
-void status_format(const json_t *status, bool colour, struct buf *out);
+void status_format(const json_t *status, const struct terminal *terminal, struct buf *out);
 
 #endif

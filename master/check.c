@@ -117,6 +117,16 @@ static const char *kind_word(enum source_kind kind)
 	       kind == SOURCE_POSTFIX ? "Postfix in " : "";
 }
 
+/* What became of keys, how many they are, and the first of them. Returns 1, what a warning is worth. */
+static int tell_keys(const char *what, uint64_t count, const struct keys_shown *shown)
+{
+	printf("        %s: %" PRIu64 " key%s:", what, count, count == 1 ? "" : "s");
+	for (size_t i = 0; i < KEYS_SHOWN && i < count; i++)
+		printf("%s %s", i > 0 ? "," : "", shown->text[i]);
+	printf("%s\n", count > KEYS_SHOWN ? ", ..." : "");
+	return 1;
+}
+
 /* Returns the exit status that this source is worth. */
 static int tell_source(const struct source_spec *spec, const struct trial *trial)
 {
@@ -130,14 +140,14 @@ static int tell_source(const struct source_spec *spec, const struct trial *trial
 	printf("%" PRIu64 " keys, %" PRIu64 " recipients\n", tally->keys, reading_count(trial->reading, RECORD_RCPT));
 	int worth = 0;
 	if (tally->filtered > 0)
-		printf("        %" PRIu64 " left out by the zone's domains or exclude\n", tally->filtered);
+		tell_keys("left out by the zone's domains or exclude", tally->filtered, &tally->filtered_shown);
 	if (tally->keys == 0 && spec->kind != SOURCE_POSTFIX)
 		worth = printf("        warning: it lists nothing\n") > 0;
 	if (tally->unqualified > 0)
-		worth = printf("        warning: %" PRIu64 " keys without '@' are skipped: give the source domains = { ... } to "
-		               "qualify them with\n", tally->unqualified) > 0;
+		worth = tell_keys("warning: skipped, as there are no domains to qualify them with (write user@domain there, or "
+		                  "give the source domains = { ... })", tally->unqualified, &tally->unqualified_shown);
 	if (tally->invalid > 0)
-		worth = printf("        warning: %" PRIu64 " keys are no addresses, and skipped\n", tally->invalid) > 0;
+		worth = tell_keys("warning: skipped, as they are no addresses", tally->invalid, &tally->invalid_shown);
 	if (status.note[0] != '\0')
 		worth = printf("        warning: %s\n", status.note) > 0;
 	return worth;

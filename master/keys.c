@@ -49,6 +49,24 @@ static enum rc add(struct reading *reading, enum record_type type, const char *k
 	return reading_add(reading, &record, why);
 }
 
+void keys_count(uint64_t *count, struct keys_shown *shown, const void *key, size_t length)
+{
+	static const char dots[] = "...";
+	if (*count < KEYS_SHOWN) {
+		char *text = shown->text[*count];
+		bool cut = length >= KEYS_SHOWN_MAX;
+		size_t kept = cut ? KEYS_SHOWN_MAX - sizeof(dots) : length;
+		memcpy(text, key, kept);
+		memcpy(text + kept, dots, cut ? sizeof(dots) : 0);
+		text[cut ? KEYS_SHOWN_MAX - 1 : kept] = '\0';
+		for (size_t i = 0; i < kept; i++)
+			if (text[i] == '\0')
+				text[i] = '?';
+		why_clean(text);
+	}
+	++*count;
+}
+
 static enum rc put(const struct keys_rule *rule, const struct address *address, struct reading *reading,
                    struct keys_tally *tally, struct why *why)
 {
@@ -56,7 +74,7 @@ static enum rc put(const struct keys_rule *rule, const struct address *address, 
 	const char *domain = address_domain(address);
 	bool wanted = filter->domain_count == 0 || listed(filter->domains, filter->domain_count, domain);
 	if (!wanted || listed(filter->exclude, filter->exclude_count, address->text)) {
-		tally->filtered++;
+		keys_count(&tally->filtered, &tally->filtered_shown, address->text, address->length);
 		return RC_OK;
 	}
 	enum rc rc = add(reading, RECORD_RCPT, address->text, address->length, why);
@@ -112,14 +130,15 @@ static enum rc emit_bare(const struct keys_rule *rule, const struct address *bar
                          struct keys_tally *tally, struct why *why)
 {
 	if (rule->domain_count == 0 && !rule->plan)
-		tally->unqualified++;
+		keys_count(&tally->unqualified, &tally->unqualified_shown, bare->text, bare->length);
 	enum rc rc = RC_OK;
 	for (size_t i = 0; i < rule->domain_count && rc == RC_OK; i++) {
 		struct address full;
 		if (address_qualify(bare, rule->domains[i], &full, NULL) == RC_OK)
 			rc = emit(rule, &full, reading, tally, why);
 		else
-			tally->invalid++;      /* too long in this domain, so nobody can ask for it there */
+			/* Too long in this domain, so nobody can ask for it there. */
+			keys_count(&tally->invalid, &tally->invalid_shown, bare->text, bare->length);
 	}
 	return rc;
 }
@@ -163,7 +182,7 @@ static enum rc add_alias(const struct keys_rule *rule, const void *key, size_t l
 	if (parse_local(key, length, smtputf8, &address) == RC_OK && address.kind == ADDRESS_BARE)
 		return emit_bare(rule, &address, reading, tally, why);
 	if (parsed != RC_OK) {
-		tally->invalid++;
+		keys_count(&tally->invalid, &tally->invalid_shown, key, length);
 		return RC_INVALID;
 	}
 	return RC_OK;
@@ -180,7 +199,7 @@ enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, s
 	struct address address;
 	if (address_parse(key, length, rule->filter->smtputf8, &address, why) != RC_OK ||
 	    (rule->exact && !postfix_away_folded(key, length, &address))) {
-		tally->invalid++;
+		keys_count(&tally->invalid, &tally->invalid_shown, key, length);
 		return RC_INVALID;
 	}
 	if (address.kind == ADDRESS_BARE)

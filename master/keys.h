@@ -42,13 +42,24 @@ void keys_sort(const char **list, size_t count);
 /* Asserts that all lists are sorted: in one that isn't, a domain that the zone wants may not be found. */
 void keys_check(const struct keys_rule *rule);
 
+/* The first keys of a kind, for people: cleaned, and cut where they are long. */
+#define KEYS_SHOWN 3
+#define KEYS_SHOWN_MAX 80
+struct keys_shown {
+	char text[KEYS_SHOWN][KEYS_SHOWN_MAX];
+};
+
 /* What became of the keys: for status and check. */
 struct keys_tally {
 	uint64_t keys;           /* seen */
 	uint64_t unqualified;    /* bare, and no domains to qualify with */
 	uint64_t filtered;       /* outside the zone's domains, or excluded */
 	uint64_t invalid;        /* no address, and so nothing that Postfix would ever ask for */
+	struct keys_shown unqualified_shown, filtered_shown, invalid_shown;      /* "" beyond the number above */
 };
+
+/* One more of a kind. */
+void keys_count(uint64_t *count, struct keys_shown *shown, const void *key, size_t length);
 
 /* Adds what the key means to the reading. RC_INVALID: the key can't be an address (counted; the caller decides whether
  * that spoils the reading). RC_LIMIT: the reading is full. */

@@ -8,12 +8,14 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
+#include "common/service_notify.h"
 #include "common/service_options.h"
 #include "master/check.h"
 #include "master/control_commands.h"
 #include "master/explain.h"
 #include "master/postfix_find.h"
 #include "master/read.h"
+#include "master/zones.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +25,6 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
-#define STATUS_MS 30000
 
 struct master {
 	const char *conf_path;
@@ -31,16 +32,13 @@ struct master {
 	struct identity *identity;
 	struct loop *loop;
 	struct watch *watch;
-	struct zone **zones;             /* as in the configuration */
-	size_t zone_count;
+	struct zones *zones;
 	struct publisher *publisher;
 	struct link_server *link;
 	struct control *control;
+	struct refusals refusals;
 	struct status_facts facts;       /* of the present, for control_commands */
-	struct timer status;
-	char told[WHY_MAX];              /* to the service manager */
-	struct buf *plans;               /* of each zone: what its Postfix accepts now, or empty */
-	struct timer replan;
+	struct service_notify notify;
 	bool failed;
 };
 
@@ -66,19 +64,35 @@ static void on_fatal(void *context, struct zone *zone, const char *reason)
 	loop_stop(master->loop);
 }
 
-static void on_replan(void *context);
-
-/* Not from within the zone that says it. */
 static void on_plan(void *context, struct zone *zone, const struct buf *text)
 {
 	struct master *master = context;
-	for (size_t i = 0; i < master->zone_count; i++) {
-		if (master->zones[i] != zone)
-			continue;
-		buf_clear(&master->plans[i]);
-		buf_put(&master->plans[i], text->data, text->length);
-		loop_defer(master->loop, &master->replan, on_replan, master);
-	}
+	zones_plan(master->zones, zone, text);
+}
+
+/* What is being read for people are the sources of zones that are about to be closed. */
+static void finish_explaining(void *context)
+{
+	struct master *master = context;
+	if (master->facts.explain)
+		explain_finish(master->facts.explain);
+}
+
+static void on_zones(void *context)
+{
+	struct master *master = context;
+	size_t count;
+	const struct publisher_replica *replicas = master_conf_replicas(master->conf, &count);
+	master->facts.zones = zones_all(master->zones, &master->facts.zone_count);
+	publisher_configure(master->publisher, master->facts.zones, master->facts.zone_count, replicas, count);
+}
+
+static void on_lost(void *context, const char *reason)
+{
+	struct master *master = context;
+	log_error("%s; ending", reason);
+	master->failed = true;
+	loop_stop(master->loop);
 }
 
 static enum rc send_message(void *context, const struct link_peer *peer, const void *data, size_t length)
@@ -87,132 +101,19 @@ static enum rc send_message(void *context, const struct link_peer *peer, const v
 	return master->link ? link_server_send(master->link, peer, data, length) : RC_NOT_FOUND;
 }
 
-static bool on_admit(void *context, const uint8_t transport_key[32])
+static bool on_admit(void *context, const uint8_t transport_key[32], const char *address)
 {
 	struct master *master = context;
-	return publisher_admit(master->publisher, transport_key);
+	if (publisher_admit(master->publisher, transport_key))
+		return true;
+	refusals_note(&master->refusals, transport_key, address);
+	return false;
 }
 
 static void on_message(void *context, const struct link_peer *peer, const void *data, size_t length)
 {
 	struct master *master = context;
 	publisher_message(master->publisher, peer, data, length);
-}
-
-/* ---- Zones ---- */
-
-static enum rc open_zone(struct master *master, const struct zone_spec *spec, struct zone **out, struct why *why)
-{
-	const struct zone_events events = {
-		.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
-		.context = master,
-	};
-	enum rc rc = zone_open(master->loop, spec, master->identity, &events, out, why);
-	return rc == RC_OK ? rc : why_prepend(why, rc, "zone \"%s\"", spec->name);
-}
-
-static void tell_publisher(struct master *master)
-{
-	size_t count;
-	const struct publisher_replica *replicas = master_conf_replicas(master->conf, &count);
-	publisher_configure(master->publisher, master->zones, master->zone_count, replicas, count);
-	master->facts.zones = master->zones;
-	master->facts.zone_count = master->zone_count;
-}
-
-static void forget_plans(struct master *master, size_t count)
-{
-	for (size_t i = 0; i < master->zone_count; i++)
-		buf_free(&master->plans[i]);
-	free(master->plans);
-	master->plans = count > 0 ? mem_zalloc(count * sizeof *master->plans) : NULL;
-	loop_timer_clear(master->loop, &master->replan);
-}
-
-static enum rc open_zones(struct master *master, struct why *why)
-{
-	size_t count = master_conf_zone_count(master->conf);
-	master->zones = mem_zalloc(count * sizeof *master->zones);
-	forget_plans(master, count);
-	for (; master->zone_count < count; master->zone_count++) {
-		enum rc rc = open_zone(master, master_conf_zone(master->conf, master->zone_count),
-		                       &master->zones[master->zone_count], why);
-		if (rc != RC_OK)
-			return rc;
-	}
-	return RC_OK;
-}
-
-static void close_zones(struct master *master)
-{
-	for (size_t i = 0; i < master->zone_count; i++)
-		zone_close(&master->zones[i]);
-	forget_plans(master, 0);
-	free(master->zones);
-	master->zones = NULL;
-	master->zone_count = 0;
-}
-
-static void lose_zone(struct master *master, size_t index, const struct why *why)
-{
-	/* The configuration was checked, so it's the disk; a start says the same until it's mended. */
-	log_error("%s; ending", why->text);
-	master->failed = true;
-	loop_stop(master->loop);
-	for (size_t i = index; i < master->zone_count; i++) {
-		zone_close(&master->zones[i]);
-		buf_free(&master->plans[i]);
-	}
-	master->zone_count = index;
-}
-
-/* What is being read for people are the sources of the zones that are about to be closed. */
-static void finish_explaining(struct master *master)
-{
-	if (master->facts.explain)
-		explain_finish(master->facts.explain);
-}
-
-/* What is published stands meanwhile; the sources of the new plan are read as after a start. */
-static void replan_zone(struct master *master, size_t index)
-{
-	struct why why;
-	const struct zone_spec *spec = master_conf_zone(master->conf, index);
-	finish_explaining(master);
-	zone_close(&master->zones[index]);
-	if (master_conf_plan(master->conf, index, &master->plans[index], &why) != RC_OK)
-		log_error("zone \"%s\": %s", spec->name, why.text);
-	buf_clear(&master->plans[index]);
-	if (open_zone(master, spec, &master->zones[index], &why) != RC_OK) {
-		lose_zone(master, index, &why);
-		return;
-	}
-	log_info("zone \"%s\": what its Postfix accepts is found out: %zu sources", spec->name, spec->source_count);
-	const char *note;
-	for (size_t i = 0; (note = master_conf_note(master->conf, index, i)) != NULL; i++)
-		log_info("zone \"%s\": %s", spec->name, note);
-}
-
-static void on_replan(void *context)
-{
-	struct master *master = context;
-	for (size_t i = 0; i < master->zone_count && !master->failed; i++)
-		if (master->plans[i].length > 0)
-			replan_zone(master, i);
-	tell_publisher(master);
-}
-
-/* Takes the zone with that spec out of the old ones, if it's there. */
-static struct zone *take_zone(struct master *master, const struct zone_spec *spec)
-{
-	for (size_t i = 0; i < master->zone_count; i++) {
-		struct zone *zone = master->zones[i];
-		if (zone && zone_spec(zone) == spec) {
-			master->zones[i] = NULL;
-			return zone;
-		}
-	}
-	return NULL;
 }
 
 /* ---- SIGHUP ---- */
@@ -233,66 +134,37 @@ static enum rc load_other(struct master *master, struct master_conf **out, struc
 	return RC_OK;
 }
 
-/* Unchanged zones go on, with the spec they have. The others are closed first, for a folder has one user. */
-static void replace_zones(struct master *master, struct master_conf *conf)
-{
-	struct why why;
-	size_t count = master_conf_zone_count(conf);
-	struct zone **zones = mem_zalloc(count * sizeof *zones);
-	finish_explaining(master);
-	for (size_t i = 0; i < count; i++)
-		zones[i] = take_zone(master, master_conf_zone(conf, i));
-	close_zones(master);
-	forget_plans(master, count);
-	master->zones = zones;
-	master->zone_count = count;
-	for (size_t i = 0; i < count; i++) {
-		if (zones[i] || open_zone(master, master_conf_zone(conf, i), &zones[i], &why) == RC_OK)
-			continue;
-		lose_zone(master, i, &why);
-		break;
-	}
-}
-
 static void on_hangup(void *context)
 {
 	struct master *master = context;
 	struct master_conf *conf = NULL;
 	struct why why;
-	service_reloading();
+	service_notify_reloading(&master->notify);
 	if (load_other(master, &conf, &why) != RC_OK) {
 		log_error("%s; the configuration that was read before stays in force", why.text);
 	} else {
 		master_conf_use_watch(conf, master->watch);
 		master_conf_inherit(conf, master->conf);
-		replace_zones(master, conf);
+		zones_replace(master->zones, conf);
 		struct master_conf *old = master->conf;
 		master->conf = conf;
-		tell_publisher(master);
+		on_zones(master);
 		master_conf_free(&old);
-		log_info("the configuration was read again: %zu zones", master->zone_count);
+		log_info("the configuration was read again: %zu zones", master->facts.zone_count);
 	}
-	service_ready(master->told);
+	service_notify_ready(&master->notify);
 }
 
 static void on_end(void *context)
 {
 	struct master *master = context;
-	service_stopping();
+	service_notify_stopping();
 	loop_stop(master->loop);
 }
 
-/* A line for `systemctl status`, now and then; the log has the events. */
-static void tell_service(void *context)
+static void summarise(const void *context, char out[WHY_MAX])
 {
-	struct master *master = context;
-	char summary[WHY_MAX];
-	(void)status_summary(&master->facts, summary);
-	if (strcmp(summary, master->told) != 0) {
-		memcpy(master->told, summary, sizeof summary);
-		service_status(master->told);
-	}
-	loop_timer_after(master->loop, &master->status, STATUS_MS, tell_service, master);
+	(void)status_summary(context, out);
 }
 
 /* ---- Start and end ---- */
@@ -306,6 +178,7 @@ static enum rc open_sockets(struct master *master, struct why *why)
 	if (rc != RC_OK)
 		return rc;
 	master->facts.link = master->link;
+	master->facts.refusals = &master->refusals;
 	master->facts.endpoint_count = count;
 	return control_open(master->loop, master_conf_control(master->conf), control_commands_handle, &master->facts,
 	                    &master->control, why);
@@ -317,9 +190,6 @@ static enum rc start(struct master *master, struct why *why)
 	if (rc != RC_OK)
 		return rc;
 	rc = identity_load(master_conf_identity(master->conf), &master->identity, why);
-	if (rc == RC_NOT_FOUND)
-		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", master_conf_identity(master->conf),
-		               master_conf_identity(master->conf));
 	if (rc != RC_OK)
 		return rc;
 	loop_signal(master->loop, SIGTERM, on_end, master);
@@ -333,10 +203,16 @@ static enum rc start(struct master *master, struct why *why)
 	master->facts.identity = master->identity;
 	master->facts.publisher = master->publisher;
 	master->facts.explain = explain_new(master->loop);
-	rc = open_zones(master, why);
+	const struct zones_events events = {
+		.zone = {.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
+		         .context = master},
+		.closing = finish_explaining, .changed = on_zones, .lost = on_lost, .context = master,
+	};
+	master->zones = zones_new(master->loop, master->identity, &events);
+	rc = zones_open(master->zones, master->conf, why);
 	if (rc != RC_OK)
 		return rc;
-	tell_publisher(master);
+	on_zones(master);
 	return open_sockets(master, why);
 }
 
@@ -353,7 +229,7 @@ static void announce_start(const struct master *master)
 
 static void stop(struct master *master)
 {
-	loop_timer_clear(master->loop, &master->status);
+	service_notify_end(&master->notify);
 	finish_explaining(master);
 	control_close(&master->control);
 	explain_free(&master->facts.explain);
@@ -361,7 +237,7 @@ static void stop(struct master *master)
 		link_server_close(&master->link);
 	if (master->publisher)
 		publisher_free(&master->publisher);
-	close_zones(master);
+	zones_free(&master->zones);
 	watch_free(&master->watch);
 	identity_free(&master->identity);
 }
@@ -376,8 +252,7 @@ static int serve(struct master *master)
 		return EXIT_FAILURE;
 	}
 	announce_start(master);
-	tell_service(master);
-	service_ready(master->told);
+	service_notify_begin(&master->notify, master->loop, summarise, &master->facts);
 	if (loop_run(master->loop, &why) != RC_OK) {
 		log_error("%s", why.text);
 		master->failed = true;

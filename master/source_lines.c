@@ -100,7 +100,7 @@ static bool too_long(struct source_lines *lines)
 		return spoil(lines, "too long", (const char *)lines->line.data, lines->line.length);
 	}
 	lines->tally.keys++;
-	lines->tally.invalid++;
+	keys_count(&lines->tally.invalid, &lines->tally.invalid_shown, lines->line.data, lines->line.length);
 	lines->overlong = true;
 	buf_clear(&lines->line);
 	return true;

@@ -205,6 +205,23 @@ static json_t *listen_json(const struct status_facts *facts)
 	return json;
 }
 
+static json_t *refused_json(const struct status_facts *facts)
+{
+	struct link_server_counts counts = link_server_counts(facts->link);
+	const struct refusals *refusals = facts->refusals;
+	char key[PUBKEY_TEXT_MAX] = "";
+	if (refusals->count > 0)
+		pubkey_format(&refusals->key, key);
+	json_t *json = json_object();
+	json_object_set_new(json, "keys", status_json_number(refusals->count));
+	json_object_set_new(json, "last_key", json_string(key));
+	json_object_set_new(json, "last_address", json_string(refusals->address));
+	json_object_set_new(json, "last_time", json_integer(refusals->time.ms));
+	json_object_set_new(json, "handshakes", status_json_number(counts.failed));
+	json_object_set_new(json, "messages", status_json_number(publisher_refused(facts->publisher)));
+	return json;
+}
+
 void status_json(const struct status_facts *facts, struct buf *out)
 {
 	char summary[WHY_MAX];
@@ -227,9 +244,7 @@ void status_json(const struct status_facts *facts, struct buf *out)
 	for (size_t i = 0; i < publisher_replica_count(facts->publisher); i++)
 		json_array_append_new(replicas, replica_json(facts, i));
 	json_object_set_new(json, "replicas", replicas);
-	struct link_server_counts counts = link_server_counts(facts->link);
-	json_object_set_new(json, "refused", json_pack("{s:o, s:o}", "handshakes", status_json_number(counts.refused + counts.failed),
-	                                               "messages", status_json_number(publisher_refused(facts->publisher))));
+	json_object_set_new(json, "refused", refused_json(facts));
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (!text)

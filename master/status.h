@@ -3,6 +3,7 @@
 #define MASTER_STATUS_H
 
 #include "master/publisher.h"
+#include "master/refusals.h"
 
 struct explain;
 
@@ -12,6 +13,7 @@ struct status_facts {
 	size_t zone_count;
 	const struct publisher *publisher;
 	const struct link_server *link;
+	const struct refusals *refusals;
 	size_t endpoint_count;
 	struct explain *explain;         /* for control_commands */
 };

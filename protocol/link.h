@@ -1,8 +1,8 @@
 /* link.h: the transport: one ROUTER at the master, a DEALER at each replica, CURVE and ZAP between them.
  *
  * The daemons' logic knows only these calls; a test or a simulator can stand in their place. Frames that arrive here
- * come from a peer whose key was proved; nothing else about them is known yet. An end must not be closed from within
- * one of its own events. */
+ * come from a peer whose key was proved; nothing else about them is known yet. A key has one connection, the newest
+ * that has spoken. An end must not be closed from within one of its own events. */
 #ifndef PROTOCOL_LINK_H
 #define PROTOCOL_LINK_H
 
@@ -25,9 +25,11 @@ struct link_peer {
 	uint8_t routing_length;
 };
 
+/* May this key come in? Asked at each handshake. address: where it comes from, without a port. */
+typedef bool link_admit(void *context, const uint8_t transport_key[32], const char *address);
+
 struct link_server_events {
-	/* May this key come in? Asked at each handshake. */
-	bool (*admit)(void *context, const uint8_t transport_key[32]);
+	link_admit *admit;
 	void (*message)(void *context, const struct link_peer *peer, const void *data, size_t length);
 	void *context;
 };
@@ -46,6 +48,8 @@ struct link_server_counts {
 	uint64_t refused;          /* handshakes of keys that aren't admitted */
 	uint64_t failed;           /* handshakes that broke off: a wrong server key at the other end, or no CURVE at all */
 	uint64_t malformed;        /* messages of several parts, or from a peer that chose its own routing id */
+	uint64_t cut;              /* connections: a newer one of the same key has spoken, or it was silent for too long */
+	size_t connections;        /* at present, also those whose key isn't proved yet */
 };
 struct link_server_counts link_server_counts(const struct link_server *server);
 

@@ -4,6 +4,7 @@
 
 #include "common/loop.h"
 #include "common/why.h"
+#include "protocol/link.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,12 +41,25 @@ bool link_monitor_pending(const struct link_monitor *monitor);
 /* Before the watched socket is closed. A zeroed one is fine. */
 void link_monitor_close(struct link_monitor *monitor, struct loop *loop);
 
+/* ---- Who is connected ---- */
+
+struct link_connections;
+struct link_connections *link_connections_new(struct loop *loop);
+void link_connections_free(struct link_connections **connections);
+/* What the monitor says of a descriptor. */
+void link_connections_accepted(struct link_connections *connections, int fd);
+void link_connections_gone(struct link_connections *connections, int fd);
+/* A message has come on it, from that key; after all that the monitor has said before. False: it was cut, and what still
+ * comes of it doesn't count: its greeting would supersede the newer one's. */
+bool link_connections_spoke(struct link_connections *connections, int fd, const uint8_t key[LINK_KEY_BYTES]);
+size_t link_connections_count(const struct link_connections *connections);
+uint64_t link_connections_cut(const struct link_connections *connections);
+
 /* ---- Who may come in ---- */
 
 struct link_zap;
-struct link_zap *link_zap_open(struct loop *loop, void *zmq_context,
-                               bool (*admit)(void *context, const uint8_t transport_key[LINK_KEY_BYTES]),
-                               void *context, struct why *why);      /* NULL: why says it */
+/* NULL: why says it. See link.h on admit. */
+struct link_zap *link_zap_open(struct loop *loop, void *zmq_context, link_admit *admit, void *context, struct why *why);
 void link_zap_close(struct link_zap **zap);
 uint64_t link_zap_refused(const struct link_zap *zap);
 

@@ -15,6 +15,7 @@
 #define MESSAGES_A_TURN 100      /* then timers, signals and other sockets have their turn */
 #define ENDPOINT_MAX 256
 #define ROUTING_LENGTH 5
+#define ARRIVALS (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED)
 #define FAILURES (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 struct link_server {
@@ -25,6 +26,7 @@ struct link_server {
 	struct watch_handle *handle;
 	struct link_zap *zap;
 	struct link_monitor monitor;
+	struct link_connections *connections;
 	char (*endpoints)[ENDPOINT_MAX];
 	size_t count;
 	uint64_t failed;
@@ -50,6 +52,20 @@ static bool identify(zmq_msg_t *routing, zmq_msg_t *payload, struct link_peer *o
 	return link_user_id_parse(zmq_msg_gets(payload, "User-Id"), out->transport_key);
 }
 
+static void hear_monitor(struct link_server *server)
+{
+	int event;
+	uint32_t value;
+	while (link_monitor_read(&server->monitor, &event, &value)) {
+		if (event & FAILURES)
+			server->failed++;
+		else if (event == ZMQ_EVENT_ACCEPTED)
+			link_connections_accepted(server->connections, (int)value);
+		else if (event == ZMQ_EVENT_DISCONNECTED)
+			link_connections_gone(server->connections, (int)value);
+	}
+}
+
 /* False: no more messages. */
 static bool read_one(struct link_server *server)
 {
@@ -65,10 +81,13 @@ static bool read_one(struct link_server *server)
 			(void)zmq_recv(server->socket, NULL, 0, ZMQ_DONTWAIT);
 		}
 		struct link_peer peer;
-		if (well && identify(&routing, &payload, &peer))
-			server->events.message(server->events.context, &peer, zmq_msg_data(&payload), zmq_msg_size(&payload));
-		else
+		if (well && identify(&routing, &payload, &peer)) {
+			hear_monitor(server);      /* that its connection was accepted has been said before it came */
+			if (link_connections_spoke(server->connections, zmq_msg_get(&payload, ZMQ_SRCFD), peer.transport_key))
+				server->events.message(server->events.context, &peer, zmq_msg_data(&payload), zmq_msg_size(&payload));
+		} else {
 			server->malformed++;
+		}
 	}
 	(void)zmq_msg_close(&payload);
 	(void)zmq_msg_close(&routing);
@@ -86,12 +105,7 @@ static void on_readable(void *context, int events)
 static void on_event(void *context, int events)
 {
 	(void)events;
-	struct link_server *server = context;
-	int event;
-	uint32_t value;
-	while (link_monitor_read(&server->monitor, &event, &value))
-		if (event & FAILURES)
-			server->failed++;
+	hear_monitor(context);
 }
 
 static bool set_options(struct link_server *server, const struct identity *identity)
@@ -134,7 +148,7 @@ static enum rc start(struct link_server *server, const struct identity *identity
 		return RC_IO;
 	server->socket = zmq_socket(server->context, ZMQ_ROUTER);
 	if (!server->socket || !set_options(server, identity) ||
-	    !link_monitor_open(&server->monitor, server->context, server->socket, FAILURES))
+	    !link_monitor_open(&server->monitor, server->context, server->socket, ARRIVALS | FAILURES))
 		return why_set(why, RC_IO, "can't set up the listening socket: %s", zmq_strerror(errno));
 	return RC_OK;
 }
@@ -146,6 +160,7 @@ enum rc link_server_open(struct loop *loop, const struct identity *identity, con
 	server->loop = loop;
 	server->events = *events;
 	server->endpoints = mem_zalloc((count ? count : 1) * sizeof(*server->endpoints));
+	server->connections = link_connections_new(loop);
 	enum rc rc = start(server, identity, why);
 	for (size_t i = 0; rc == RC_OK && i < count; i++)
 		rc = bind_one(server, endpoints[i], why);
@@ -171,6 +186,7 @@ void link_server_close(struct link_server **server)
 	if (old->socket)
 		(void)zmq_close(old->socket);
 	link_zap_close(&old->zap);
+	link_connections_free(&old->connections);
 	while (zmq_ctx_term(old->context) != 0 && errno == EINTR)
 		;
 	free(old->endpoints);
@@ -196,5 +212,7 @@ struct link_server_counts link_server_counts(const struct link_server *server)
 		.refused = link_zap_refused(server->zap),
 		.failed = server->failed,
 		.malformed = server->malformed,
+		.cut = link_connections_cut(server->connections),
+		.connections = link_connections_count(server->connections),
 	};
 }

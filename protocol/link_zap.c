@@ -22,7 +22,7 @@ struct link_zap {
 	struct loop *loop;
 	void *socket;
 	struct watch_handle *handle;
-	bool (*admit)(void *context, const uint8_t transport_key[LINK_KEY_BYTES]);
+	link_admit *admit;
 	void *context;
 	uint64_t refused;
 };
@@ -97,11 +97,23 @@ static bool send_text(void *socket, const char *text, int flags)
 	return zmq_send(socket, text, strlen(text), flags) >= 0;
 }
 
+/* As text, within out; an IPv4 address as that, though the socket is of IPv6. */
+static const char *read_address(const struct request *request, char out[ZAP_FRAME_MAX + 1])
+{
+	static const char mapped[] = "::ffff:";
+	size_t length = request->length[ADDRESS];
+	memcpy(out, request->data[ADDRESS], length);
+	out[length] = '\0';
+	return strncmp(out, mapped, strlen(mapped)) == 0 && strchr(out, '.') ? out + strlen(mapped) : out;
+}
+
 static void answer(struct link_zap *zap, const struct request *request, bool well)
 {
+	char frame[ZAP_FRAME_MAX + 1];
+	const char *address = read_address(request, frame);
 	bool admitted = well && frame_is(request, VERSION, "1.0") && frame_is(request, DOMAIN, LINK_ZAP_DOMAIN) &&
 	                frame_is(request, MECHANISM, "CURVE") && request->length[CREDENTIALS] == LINK_KEY_BYTES &&
-	                zap->admit(zap->context, request->data[CREDENTIALS]);
+	                zap->admit(zap->context, request->data[CREDENTIALS], address);
 	char user[LINK_USER_ID_MAX] = "";
 	if (admitted)
 		link_user_id(request->data[CREDENTIALS], user);
@@ -129,9 +141,7 @@ static void on_request(void *context, int events)
 	}
 }
 
-struct link_zap *link_zap_open(struct loop *loop, void *zmq_context,
-                               bool (*admit)(void *context, const uint8_t transport_key[LINK_KEY_BYTES]),
-                               void *context, struct why *why)
+struct link_zap *link_zap_open(struct loop *loop, void *zmq_context, link_admit *admit, void *context, struct why *why)
 {
 	void *socket = zmq_socket(zmq_context, ZMQ_REP);
 	if (!socket || !link_set_int(socket, ZMQ_LINGER, 0) || zmq_bind(socket, ZAP_ENDPOINT) != 0) {

@@ -7,6 +7,7 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "common/service_notify.h"
 #include "common/service_options.h"
 #include "replica/replica_check.h"
 #include "replica/replica_control.h"
@@ -20,7 +21,6 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
-#define STATUS_MS 30000
 
 struct daemon {
 	const char *conf_path;
@@ -28,8 +28,7 @@ struct daemon {
 	struct identity *identity;
 	struct replica replica;
 	struct control *control;
-	struct timer status;
-	char told[WHY_MAX];              /* to the service manager */
+	struct service_notify notify;
 };
 
 /* ---- signals ---- */
@@ -37,7 +36,7 @@ struct daemon {
 static void on_end(void *context)
 {
 	struct daemon *daemon = context;
-	service_stopping();
+	service_notify_stopping();
 	loop_stop(daemon->loop);
 }
 
@@ -46,7 +45,7 @@ static void on_hangup(void *context)
 	struct daemon *daemon = context;
 	struct replica_conf *conf = NULL;
 	struct why why;
-	service_reloading();
+	service_notify_reloading(&daemon->notify);
 	enum rc rc = replica_conf_load(daemon->conf_path, &conf, &why);
 	if (rc == RC_OK && (rc = replica_reload(&daemon->replica, &conf, &why)) != RC_OK)
 		(void)why_prepend(&why, rc, "%s", daemon->conf_path);
@@ -57,20 +56,12 @@ static void on_hangup(void *context)
 		log_info("the configuration was read again: %zu zones, %zu tables", daemon->replica.conf->zone_count,
 		         daemon->replica.conf->table_count);
 	}
-	service_ready(daemon->told);
+	service_notify_ready(&daemon->notify);
 }
 
-/* A line for `systemctl status`, now and then; the log has the events. */
-static void tell_service(void *context)
+static void summarise(const void *context, char out[WHY_MAX])
 {
-	struct daemon *daemon = context;
-	char summary[WHY_MAX];
-	(void)replica_status_summary(&daemon->replica, summary);
-	if (strcmp(summary, daemon->told) != 0) {
-		memcpy(daemon->told, summary, sizeof(summary));
-		service_status(daemon->told);
-	}
-	loop_timer_after(daemon->loop, &daemon->status, STATUS_MS, tell_service, daemon);
+	(void)replica_status_summary(context, out);
 }
 
 /* ---- start and end ---- */
@@ -80,10 +71,7 @@ static enum rc start(struct daemon *daemon, struct replica_conf **conf, struct w
 	enum rc rc = service_lock((*conf)->state, why);
 	if (rc != RC_OK)
 		return rc;
-	const char *path = (*conf)->identity;
-	rc = identity_load(path, &daemon->identity, why);
-	if (rc == RC_NOT_FOUND)
-		return why_set(why, rc, "there is no identity %s: make it with `rxfer keygen %s`", path, path);
+	rc = identity_load((*conf)->identity, &daemon->identity, why);
 	if (rc != RC_OK)
 		return rc;
 	loop_signal(daemon->loop, SIGTERM, on_end, daemon);
@@ -98,7 +86,7 @@ static enum rc start(struct daemon *daemon, struct replica_conf **conf, struct w
 
 static void stop(struct daemon *daemon)
 {
-	loop_timer_clear(daemon->loop, &daemon->status);
+	service_notify_end(&daemon->notify);
 	if (daemon->control)
 		control_close(&daemon->control);
 	replica_close(&daemon->replica);
@@ -117,8 +105,7 @@ static int serve(struct daemon *daemon, struct replica_conf **conf)
 	}
 	pubkey_format(identity_public(daemon->identity), key);
 	log_info("rxfer-replica " PACKAGE_VERSION ", key %s", key);
-	tell_service(daemon);
-	service_ready(daemon->told);
+	service_notify_begin(&daemon->notify, daemon->loop, summarise, &daemon->replica);
 	bool failed = loop_run(daemon->loop, &why) != RC_OK;
 	if (failed)
 		log_error("%s", why.text);

@@ -3,7 +3,7 @@
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
-#include "replica/calm.h"
+#include "common/calm.h"
 #include "replica/replica_conf.h"
 
 /* Plain data for status and control, which only read; replica.c fills it. The arrays run as the configuration's. */

@@ -109,7 +109,11 @@ static enum rc load_keys(struct replica_conf *conf, const struct conf *section, 
 		return conf_fail(section, why, "it has no keys: give the line that `rxfer key` prints on the master");
 	for (size_t i = 0; i < out->key_count; i++) {
 		struct why reason;
-		if (pubkey_parse(conf_item(section, "keys", i), &keys[i], &reason) != RC_OK)
+		enum rc rc = pubkey_parse(conf_item(section, "keys", i), &keys[i], &reason);
+		if (rc == RC_OK && !pubkey_signs(&keys[i]))
+			rc = why_set(&reason, RC_INVALID, "this one is as a master shows a key that it refused, without the half that "
+			             "signs");
+		if (rc != RC_OK)
 			return conf_fail(section, why, "keys: %s: copy the line that `rxfer key` prints on the master",
 			                 reason.text);
 	}

@@ -3,7 +3,7 @@
 #ifndef REPLICA_SESSION_PRIVATE_H
 #define REPLICA_SESSION_PRIVATE_H
 
-#include "replica/calm.h"
+#include "common/calm.h"
 #include "replica/session.h"
 #include "replica/transfer.h"
 #include "replica/verify.h"

@@ -27,7 +27,6 @@ OWNERS = {
     r"db\.h": {"master/read_bdb.c", "replica/table_hash.c"},
     r"lmdb\.h": {"master/read_lmdb.c"},
     r"cdb\.h": {"master/read_cdb.c"},
-    r"systemd/.*": {"common/service.c"},
     r"jansson\.h": {"common/status_json.h", "master/status.c", "replica/replica_status.c"},
     r"sys/inotify\.h": {"master/watch.c"},
 }

@@ -1,11 +1,15 @@
 #!/usr/bin/python3
 """test_command.py: the rxfer command against daemons that are played here: exit statuses, broken answers, sockets that
 nobody listens at, and the daemon's check found beside the command."""
+import fcntl
 import json
 import os
+import pty
 import shutil
 import socket
+import struct
 import subprocess
+import termios
 import threading
 
 from lib import env, runner
@@ -59,7 +63,7 @@ class Command(runner.TestCase):
 
     def rxfer(self, *args, program=None, **settings):
         done = subprocess.run([program or env.program("rxfer"), *args], capture_output=True, timeout=60, check=False,
-                              env={**os.environ, **settings})
+                              env={**os.environ, "COLUMNS": "", **settings})
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def golden(self, name, suffix):
@@ -77,6 +81,36 @@ class Command(runner.TestCase):
                 self.assertEqual(played.asked, ["status\n"] * 2)
                 played.close()
                 os.unlink(self.socket)
+
+    def on_terminal(self, columns, *args):
+        """What rxfer writes on a terminal that is so wide."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        with subprocess.Popen([env.program("rxfer"), *args], stdout=theirs,
+                              env={**os.environ, "COLUMNS": "", "NO_COLOR": "1"}) as process:
+            os.close(theirs)
+            text = b""
+            try:
+                while piece := os.read(ours, 4096):
+                    text += piece
+            except OSError:              # its last word: the terminal is closed
+                pass
+            os.close(ours)
+            self.assertEqual(process.wait(60), 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_width(self):
+        name = "master-two-zones"
+        self.play(f"ok\n{self.golden(name, 'json')}.\n")
+        for columns in (60, 160):
+            self.assertEqual(self.on_terminal(columns, "status", "-s", self.socket), self.golden(name, f"{columns}.txt"))
+            self.assertEqual(self.rxfer("status", "-s", self.socket, COLUMNS=str(columns))[1],
+                             self.golden(name, f"{columns}.txt"))
+        for nonsense in ("0", "-60", "60x", "99999999999999999999", " 60"):
+            self.assertEqual(self.rxfer("status", "-s", self.socket, COLUMNS=nonsense)[1], self.golden(name, "txt"))
+        self.assertEqual(self.rxfer("status", "-s", self.socket, COLUMNS="1")[1],
+                         self.rxfer("status", "-s", self.socket, COLUMNS="40")[1])
+        self.assertEqual(self.on_terminal(0, "status", "-s", self.socket), self.golden(name, "txt"))
 
     def test_cannot_tell(self):
         """Whatever is wrong with the answer: exit 3, one line on standard error, nothing on standard output."""
@@ -141,7 +175,9 @@ class Command(runner.TestCase):
     def test_misuse(self):
         for args, status in ((("status", "extra"), 3), (("status", "--json", "--watch"), 3), (("list", "a", "b"), 2),
                              (("key",), 2), (("keygen", "f", "--json"), 2), (("dance",), 3), ((), 3), (("--odd",), 3),
-                             (("check", "--master", "--replica"), 2)):
+                             (("check", "--master", "--replica"), 2), (("list", "--odd"), 2),
+                             (("--odd", "refresh", "zone"), 2), (("status", "--odd"), 3), (("--odd", "dance"), 3),
+                             (("list", "--socket"), 2), (("key", "--odd", "--help"), 2)):
             with self.subTest(args=args):
                 got, out, err = self.rxfer(*args)
                 self.assertEqual((got, out), (status, ""))

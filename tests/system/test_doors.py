@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Bad input on every door: configuration, identity, control socket, network. One clear line, no crash, nothing lost."""
 import os
+import re
 import socket
 import subprocess
 
@@ -86,6 +87,20 @@ class Doors(runner.TestCase):
                 (good.replace("tcp://", "tpc://"), ("replica.conf:", "tpc"))):
             with self.subTest(words):
                 self.refused(daemon, bad, *words)
+
+    def test_check_names_the_keys_that_are_skipped(self):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.writelines(f"{key} x\n" for key in ("alice@example.com", "bob", "carol", "dan", "eve", "a..b@", "x@example.org",
+                                                  f"{'l' * 63}.{'m' * 63}@example.org"))
+        self.pair.master.write_config(self.pair.master_text.replace('zone "example" {',
+                                                                    'zone "example" { domains = { "example.com" }'))
+        code, out, err = run("check", "--master", "-c", self.pair.master.config)
+        self.assertEqual((code, err), (1, ""), out)
+        self.assertIn("8 keys, 1 recipients", out)
+        self.assertIn("or give the source domains = { ... }): 4 keys: bob, carol, dan, ...\n", out)
+        self.assertIn("no addresses: 1 key: a..b@\n", out)
+        self.assertIn("the zone's domains or exclude: 2 keys: x@example.org, llll", out)
+        self.assertIn("mm...\n", out)
 
     def test_identity(self):
         self.assertEqual(run("keygen", self.pair.master.identity)[0] != 0, True, "an identity was overwritten")
@@ -192,8 +207,23 @@ class Doors(runner.TestCase):
             self.assertEqual(stranger.rxfer("status")[0], 2)
             self.assertFalse(os.path.exists(stranger.table() + ".db"))
             stranger.stop()
-        self.assertGreater(self.pair.master.status()["refused"]["handshakes"], 0)
+        refused = self.pair.master.status()["refused"]
+        self.assertGreater(refused["handshakes"], 0)
+        self.assertGreater(refused["keys"], 0)
+        self.assertEqual(refused["last_address"], "127.0.0.1")
         self.still_alive()
+        # What the master shows of it, pasted into its configuration, admits it.
+        line = re.search(r'^    (key = "rxfer1:.*")$', self.pair.master.rxfer("status")[1], re.MULTILINE)[1]
+        self.assertIn(refused["last_key"], line)
+        self.assertIn(f"from 127.0.0.1: no replica in the configuration has the key {refused['last_key']}",
+                      self.pair.master.log())
+        self.assertEqual(self.pair.master.log().count(refused["last_key"]), 1)
+        self.pair.master.write_config(self.pair.master_text + f'replica "stranger" {{ {line} zones = {{ "example" }} }}\n')
+        self.pair.master.reload()
+        stranger.write_config(text)
+        stranger.start()
+        wait_for(lambda: os.path.exists(stranger.table() + ".db"), 20, stranger.log)
+        self.refused(stranger, text.replace(self.pair.master.key, refused["last_key"]), "replica.conf:", "half that signs")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 /* test_calm.c: the first words are never lost, a flood is cut, and what was cut is told. */
-#include "replica/calm.h"
+#include "common/calm.h"
+#include "tests/unit/fake_clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,22 +8,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-static int64_t now_ms;
-
-static struct mono fake_mono(void *context)
-{
-	(void)context;
-	return (struct mono){now_ms};
-}
-
-static struct wall fake_wall(void *context)
-{
-	(void)context;
-	return (struct wall){now_ms};
-}
-
-static const struct clock_source fake_clock = {.mono = fake_mono, .wall = fake_wall};
 
 static void a_flood_is_cut_and_told(void **state)
 {

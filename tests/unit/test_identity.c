@@ -139,6 +139,26 @@ static enum rc load_text(const void *text, size_t length, struct why *why)
 	return load(why);
 }
 
+/* Nobody is sent to change the rights of a file that is something else. */
+static void another_file_is_told_as_that_first(void **state)
+{
+	(void)state;
+	static const char *const others[] = {"root:x:0:0:root:/root:/bin/bash\n", "", "rxfer", "rxfer identit"};
+	struct why why;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_int_equal(file_replace(path, 0644, others[i], strlen(others[i]), NULL), RC_OK);
+		assert_int_equal(load(&why), RC_INVALID);
+		assert_non_null(strstr(why.text, "isn't an rxfer identity"));
+		assert_null(strstr(why.text, "chmod"));
+	}
+	char *large = mem_zalloc(10000);
+	assert_int_equal(file_replace(path, 0644, large, 10000, NULL), RC_OK);
+	free(large);
+	assert_int_equal(load(&why), RC_INVALID);
+	assert_null(strstr(why.text, "chmod"));
+	assert_int_equal(unlink(path), 0);
+}
+
 static void notices_damage(void **state)
 {
 	(void)state;
@@ -250,6 +270,31 @@ static void public_key_line_is_stable(void **state)
 	assert_true(pubkey_equal(&key, &back));
 }
 
+/* All that a handshake shows: nothing is ever signed by that. */
+static void a_transport_key_alone_signs_nothing(void **state)
+{
+	(void)state;
+	struct identity *identity = fresh();
+	struct pubkey half = pubkey_of_transport(identity_public(identity)->transport);
+	char text[PUBKEY_TEXT_MAX], whole[PUBKEY_TEXT_MAX];
+	struct pubkey back;
+	pubkey_format(&half, text);
+	pubkey_format(identity_public(identity), whole);
+	assert_int_equal(pubkey_parse(text, &back, NULL), RC_OK);
+	assert_true(pubkey_equal(&half, &back));
+	assert_memory_equal(text + 7 + 43, whole + 7 + 43, 42);      /* what people can compare */
+	assert_true(pubkey_signs(identity_public(identity)));
+	assert_false(pubkey_signs(&half));
+	uint8_t signature[IDENTITY_SIGNATURE_BYTES] = {0};
+	assert_false(identity_verify(&half, "soa", "x", 1, signature));
+	signature[0] = 1;      /* R the neutral element, S zero: what an order of one would let through */
+	assert_false(identity_verify(&half, "soa", "x", 1, signature));
+	identity_sign(identity, "soa", "x", 1, signature);
+	assert_false(identity_verify(&half, "soa", "x", 1, signature));
+	identity_free(&identity);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void signatures(void **state)
 {
 	(void)state;
@@ -310,9 +355,11 @@ int main(void)
 		cmocka_unit_test(generates),
 		cmocka_unit_test(transport_key_is_zeromqs),
 		cmocka_unit_test(refuses_what_others_can_read),
+		cmocka_unit_test(another_file_is_told_as_that_first),
 		cmocka_unit_test(notices_damage),
 		cmocka_unit_test(public_key_line),
 		cmocka_unit_test(public_key_line_is_stable),
+		cmocka_unit_test(a_transport_key_alone_signs_nothing),
 		cmocka_unit_test(signatures),
 		cmocka_unit_test(hashes),
 	};

@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "tests/unit/folder.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *folder;
 static char *path;
 static struct epoch epoch;
 
@@ -26,22 +26,18 @@ static int set_up(void **state)
 {
 	(void)state;
 	identity_init();
-	const char *base = getenv("TMPDIR");
-	folder = mem_sprintf("%s/rxfer-journal-XXXXXX", base ? base : "/tmp");
-	assert_non_null(mkdtemp(folder));
-	path = mem_sprintf("%s/journal", folder);
 	epoch = epoch_begin(NULL);
+	if (folder_make("journal") != 0)
+		return -1;
+	path = mem_strdup(in_folder("journal"));
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	unlink(path);
-	rmdir(folder);
 	free(path);
-	free(folder);
-	return 0;
+	return folder_remove();
 }
 
 static struct journal *create(uint64_t serial)

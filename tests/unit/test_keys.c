@@ -192,9 +192,41 @@ static void the_class_of_aliases_has_three_names_more(void **state)
 	assert_holds(&bench, NOTHING, NOTHING);
 }
 
+static void the_first_keys_of_a_kind_are_kept_for_people(void **state)
+{
+	(void)state;
+	struct bench bench = begin((struct keys_rule){0});
+	char name[8], longest[KEYS_SHOWN_MAX + 3];
+	for (int i = 0; i < 10; i++) {
+		(void)snprintf(name, sizeof(name), "user%d", i);
+		assert_int_equal(put(&bench, name), RC_OK);
+	}
+	assert_int_equal(bench.tally.unqualified, 10);
+	assert_string_equal(bench.tally.unqualified_shown.text[0], "user0");
+	assert_string_equal(bench.tally.unqualified_shown.text[KEYS_SHOWN - 1], "user2");
+	/* Clean, and cut; one that just fits isn't. */
+	struct why why;
+	assert_int_equal(keys_add(&bench.rule, "x\0\033[2J@", 7, bench.reading, &bench.tally, &why), RC_INVALID);
+	memset(longest, 'l', sizeof(longest));
+	longest[KEYS_SHOWN_MAX - 2] = '@';
+	longest[KEYS_SHOWN_MAX - 1] = '\0';
+	assert_int_equal(put(&bench, longest), RC_INVALID);
+	longest[KEYS_SHOWN_MAX - 1] = '@';
+	longest[KEYS_SHOWN_MAX] = '\0';
+	assert_int_equal(put(&bench, longest), RC_INVALID);
+	assert_int_equal(bench.tally.invalid, 3);
+	assert_string_equal(bench.tally.invalid_shown.text[0], "x??[2J@");
+	assert_int_equal(strlen(bench.tally.invalid_shown.text[1]), KEYS_SHOWN_MAX - 1);
+	assert_null(strstr(bench.tally.invalid_shown.text[1], "..."));
+	assert_int_equal(strlen(bench.tally.invalid_shown.text[2]), KEYS_SHOWN_MAX - 1);
+	assert_string_equal(bench.tally.invalid_shown.text[2] + KEYS_SHOWN_MAX - 4, "...");
+	reading_free(&bench.reading);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_keys_of_a_kind_are_kept_for_people),
 		cmocka_unit_test(addresses_and_catchalls_are_folded_and_give_their_domain),
 		cmocka_unit_test(bare_keys_are_qualified_with_each_domain_or_counted),
 		cmocka_unit_test(the_zone_lets_through_what_it_wants),

@@ -11,14 +11,16 @@
 #include "tests/unit/protocol_fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <zmq.h>
 
 #define DEADLINE_MS 20000
 
 static struct identity *master, *replica, *stranger;
-static const struct pubkey *admitted;        /* the server lets this key in; NULL: nobody */
+static const struct pubkey *admitted, *admitted_too;      /* the server lets these keys in; NULL: nobody */
 
 static struct {
 	struct loop *loop;
@@ -29,6 +31,7 @@ static struct {
 	struct link_peer peer;
 	size_t received;
 	struct buf last;
+	char address[64];
 	/* what the client got */
 	size_t answers;
 	struct buf answer;
@@ -37,10 +40,12 @@ static struct {
 	char detail[200];
 } fix;
 
-static bool admit(void *context, const uint8_t key[32])
+static bool admit(void *context, const uint8_t key[32], const char *address)
 {
+	(void)snprintf(fix.address, sizeof(fix.address), "%s", address);
 	(void)context;
-	return admitted && memcmp(admitted->transport, key, 32) == 0;
+	return (admitted && memcmp(admitted->transport, key, 32) == 0) ||
+	       (admitted_too && memcmp(admitted_too->transport, key, 32) == 0);
 }
 
 static void at_server(void *context, const struct link_peer *peer, const void *data, size_t length)
@@ -107,6 +112,7 @@ static int set_up(void **state)
 	memset(&fix, 0, sizeof(fix));
 	fix.loop = loop_new();
 	admitted = identity_public(replica);
+	admitted_too = NULL;
 	return 0;
 }
 
@@ -157,6 +163,7 @@ static void a_refused_key_is_told_and_comes_in_once_admitted(void **state)
 	serve("tcp://127.0.0.1:*");
 	connect_to(fix.endpoint, master);
 	UNTIL(fix.state == LINK_REFUSED && link_server_counts(fix.server).refused >= 2);
+	assert_string_equal(fix.address, "127.0.0.1");
 	assert_non_null(strstr(fix.detail, "admit"));
 	assert_int_equal(fix.seen, 1u << LINK_REFUSED);
 	admitted = identity_public(replica);
@@ -282,18 +289,19 @@ static void a_gone_replica_is_not_found(void **state)
 }
 
 /* A peer of our own making that doesn't keep to the rules. */
-static void *raw_peer(void *context, const char *routing_id)
+static void *raw_peer(void *context, const struct identity *identity, const char *routing_id)
 {
 	void *socket = zmq_socket(context, ZMQ_DEALER);
 	int zero = 0;
 	assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof(zero)), 0);
-	int few = 1;
+	int few = 1, never = -1;
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &never, sizeof(never)), 0);
 	assert_int_equal(zmq_setsockopt(socket, ZMQ_RCVHWM, &few, sizeof(few)), 0);
 	if (routing_id)
 		assert_int_equal(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)), 0);
 	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, identity_public(master)->transport, 32), 0);
-	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, identity_public(replica)->transport, 32), 0);
-	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity_transport_secret(replica), 32), 0);
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, identity_public(identity)->transport, 32), 0);
+	assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity_transport_secret(identity), 32), 0);
 	assert_int_equal(zmq_connect(socket, fix.endpoint), 0);
 	return socket;
 }
@@ -303,7 +311,7 @@ static void odd_frames_are_counted_and_dropped(void **state)
 	(void)state;
 	serve("tcp://127.0.0.1:*");
 	void *context = zmq_ctx_new();
-	void *socket = raw_peer(context, NULL);
+	void *socket = raw_peer(context, replica, NULL);
 	for (int part = 0; part < 9; part++)
 		assert_int_equal(zmq_send(socket, "part", 4, part < 8 ? ZMQ_SNDMORE : 0), 4);
 	assert_int_equal(zmq_send(socket, "whole", 5, 0), 5);
@@ -312,7 +320,7 @@ static void odd_frames_are_counted_and_dropped(void **state)
 	assert_int_equal(link_server_counts(fix.server).malformed, 1);
 	assert_int_equal(zmq_close(socket), 0);
 
-	socket = raw_peer(context, "mine");
+	socket = raw_peer(context, replica, "mine");
 	assert_int_equal(zmq_send(socket, "hello", 5, 0), 5);
 	UNTIL(link_server_counts(fix.server).malformed == 2);
 	assert_int_equal(fix.received, 1);
@@ -347,9 +355,10 @@ static void a_frame_too_large_ends_the_connection(void **state)
 static void a_peer_that_does_not_read_fills_its_queue_only(void **state)
 {
 	(void)state;
+	admitted_too = identity_public(stranger);
 	serve("tcp://127.0.0.1:*");
 	void *context = zmq_ctx_new();
-	void *socket = raw_peer(context, NULL);
+	void *socket = raw_peer(context, stranger, NULL);
 	assert_int_equal(zmq_send(socket, "a", 1, 0), 1);
 	UNTIL(fix.received == 1);
 	struct link_peer slow = fix.peer;
@@ -370,6 +379,123 @@ static void a_peer_that_does_not_read_fills_its_queue_only(void **state)
 	free(large);
 	assert_int_equal(zmq_close(socket), 0);
 	assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static size_t connections(void)
+{
+	return link_server_counts(fix.server).connections;
+}
+
+/* An attacker whose key is admitted: each of its connections greets and then reads nothing of what it's sent. */
+static void a_key_has_one_connection(void **state)
+{
+	(void)state;
+	enum { MANY = 20 };
+	void *sockets[MANY];
+	struct link_peer peers[MANY];
+	void *context = zmq_ctx_new();
+	uint8_t *large = mem_zalloc(MESSAGE_BYTES_MAX);
+	serve("tcp://127.0.0.1:*");
+	for (size_t i = 0; i < MANY; i++) {
+		sockets[i] = raw_peer(context, replica, NULL);
+		assert_int_equal(zmq_send(sockets[i], "a", 1, 0), 1);
+		UNTIL(fix.received == i + 1);
+		peers[i] = fix.peer;
+		while (link_server_send(fix.server, &peers[i], large, MESSAGE_BYTES_MAX) == RC_OK)
+			;
+		UNTIL(connections() == 1);
+	}
+	/* What was queued for them is gone with them. */
+	for (size_t i = 0; i + 1 < MANY; i++)
+		UNTIL(link_server_send(fix.server, &peers[i], "x", 1) == RC_NOT_FOUND);
+	assert_int_equal(link_server_counts(fix.server).cut, MANY - 1);
+
+	/* And the replica itself, which comes back after an unclean end, is served at once. */
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_OK);
+	UNTIL(fix.received == MANY + 1 && connections() == 1);
+	assert_int_equal(link_server_send(fix.server, &fix.peer, "c", 1), RC_OK);
+	UNTIL(fix.answers == 1);
+	assert_int_equal(fix.seen, 1u << LINK_UP);
+	free(large);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(zmq_close(sockets[i]), 0);
+	assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static int64_t ahead_ms;
+
+static struct mono mono_ahead(void *context)
+{
+	struct timespec now;
+	(void)context;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (struct mono){now.tv_sec * 1000 + now.tv_nsec / 1000000 + ahead_ms};
+}
+
+static void who_says_nothing_is_cut_and_who_greets_stays(void **state)
+{
+	(void)state;
+	const struct clock_source ahead = {.mono = mono_ahead, .wall = NULL};
+	void *context = zmq_ctx_new();
+	ahead_ms = 0;
+	clock_use(&ahead);
+	serve("tcp://127.0.0.1:*");
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_OK);
+	UNTIL(fix.received == 1);
+	void *socket = raw_peer(context, replica, NULL);      /* admitted, its heartbeats come, and it's silent */
+	UNTIL(connections() == 2);
+	ahead_ms = 40000;
+	UNTIL(connections() == 1);
+	assert_int_equal(link_server_counts(fix.server).cut, 1);
+	assert_int_equal(link_server_send(fix.server, &fix.peer, "c", 1), RC_OK);
+	UNTIL(fix.answers == 1);
+	assert_int_equal(fix.seen, 1u << LINK_UP);
+	clock_use(NULL);
+	assert_int_equal(zmq_close(socket), 0);
+	assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+/* What has come is read and thrown away. */
+static bool is_closed(int fd)
+{
+	char greeting[100];
+	ssize_t length;
+	while ((length = recv(fd, greeting, sizeof(greeting), MSG_DONTWAIT)) > 0)
+		;
+	return length == 0 || errno != EAGAIN;
+}
+
+/* An attacker without any key: idle connections, more than may wait. */
+static void idle_connections_keep_nobody_out(void **state)
+{
+	(void)state;
+	enum { MANY = 350, MAY_WAIT = 256 };
+	static int idle[MANY];
+	serve("tcp://127.0.0.1:*");
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	address.sin_port = htons((uint16_t)atoi(strrchr(fix.endpoint, ':') + 1));
+	for (size_t i = 0; i < MANY; i++) {
+		idle[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(idle[i], (struct sockaddr *)&address, sizeof(address)), 0);
+		UNTIL(connections() > 0 && connections() + link_server_counts(fix.server).cut >= i + 1);
+	}
+	/* The longest waiting one has gone, the last one hasn't. */
+	UNTIL(is_closed(idle[0]));
+	assert_false(is_closed(idle[MANY - 1]));
+	UNTIL(connections() == MAY_WAIT);
+	assert_int_equal(link_server_counts(fix.server).cut, MANY - MAY_WAIT);
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_OK);
+	UNTIL(fix.received == 1);
+	assert_int_equal(fix.seen, 1u << LINK_UP);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(close(idle[i]), 0);
+	UNTIL(connections() == 1);
 }
 
 static void bad_endpoints_are_named(void **state)
@@ -483,6 +609,9 @@ int main(void)
 		LINK_TEST(a_peer_that_does_not_read_fills_its_queue_only),
 		LINK_TEST(connections_that_never_hold_come_ever_slower),
 		LINK_TEST(endpoints_are_checked_before_they_are_used),
+		LINK_TEST(a_key_has_one_connection),
+		LINK_TEST(who_says_nothing_is_cut_and_who_greets_stays),
+		LINK_TEST(idle_connections_keep_nobody_out),
 		LINK_TEST(bad_endpoints_are_named),
 		LINK_TEST(states_have_names),
 	};

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/loop.h"
+#include "tests/unit/fake_clock.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -26,22 +27,6 @@ static void note(char what)
 	events[length] = what;
 	events[length + 1] = '\0';
 }
-
-static int64_t now_ms;
-
-static struct mono fake_mono(void *context)
-{
-	(void)context;
-	return (struct mono){now_ms};
-}
-
-static struct wall fake_wall(void *context)
-{
-	(void)context;
-	return (struct wall){now_ms};
-}
-
-static const struct clock_source fake_clock = {fake_mono, fake_wall, NULL};
 
 struct fixture {
 	struct loop *loop;

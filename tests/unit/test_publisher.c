@@ -10,23 +10,8 @@
 #include <cmocka.h>
 
 #include "master/publisher.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/history_fixture.h"
-
-static int64_t now_ms;
-
-static struct mono fake_mono(void *context)
-{
-	(void)context;
-	return (struct mono){now_ms};
-}
-
-static struct wall fake_wall(void *context)
-{
-	(void)context;
-	return (struct wall){1700000000000 + now_ms};
-}
-
-static const struct clock_source fake_clock = {fake_mono, fake_wall, NULL};
 
 /* ---- The zone's stand-in ---- */
 

@@ -1,6 +1,6 @@
 /* test_session_attack.c: a master that is trusted, and means harm or has gone mad: it may harm its own zone, but never
  * the disk, the log, the memory, or the order of serials. The world around the session is session_world.c's. */
-#include "replica/calm.h"
+#include "common/calm.h"
 #include "tests/unit/session_world.h"
 
 #include <setjmp.h>

@@ -7,25 +7,11 @@
 #include <cmocka.h>
 
 #include "master/snapshot.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/history_fixture.h"
 
 #include <dirent.h>
 
-static int64_t now_ms;
-
-static struct mono fake_mono(void *context)
-{
-	(void)context;
-	return (struct mono){now_ms};
-}
-
-static struct wall fake_wall(void *context)
-{
-	(void)context;
-	return (struct wall){1700000000000 + now_ms};
-}
-
-static const struct clock_source fake_clock = {fake_mono, fake_wall, NULL};
 static struct identity *signer;
 static struct history history;
 static struct snapshot *snapshot;

@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "tests/unit/folder.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +21,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *folder;
 static char *path;
 static struct epoch epoch;
 
@@ -28,11 +28,10 @@ static int set_up(void **state)
 {
 	(void)state;
 	identity_init();
-	const char *base = getenv("TMPDIR");
-	folder = mem_sprintf("%s/rxfer-store-XXXXXX", base ? base : "/tmp");
-	assert_non_null(mkdtemp(folder));
-	path = mem_sprintf("%s/records.tch", folder);
 	epoch = epoch_begin(NULL);
+	if (folder_make("store") != 0)
+		return -1;
+	path = mem_strdup(in_folder("records.tch"));
 	return 0;
 }
 
@@ -46,13 +45,8 @@ static void remove_suffixed(const char *suffix)
 static int tear_down(void **state)
 {
 	(void)state;
-	remove_suffixed("");
-	remove_suffixed(".wal");
-	remove_suffixed(".clean");
-	rmdir(folder);
 	free(path);
-	free(folder);
-	return 0;
+	return folder_remove();
 }
 
 static struct record numbered(int number, char text[64])

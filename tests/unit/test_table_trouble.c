@@ -32,12 +32,10 @@ static void what_others_did_is_put_right(void **state)
 	FILL(0, 1, "a@example.com");
 	start(1);
 	overwrite(file);
-	table_touch(table, false);
-	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	look_again();
 	EXPECT("a@example.com");
 	assert_int_equal(unlink(file), 0);
-	table_touch(table, false);
-	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	look_again();
 	EXPECT("a@example.com");
 	table_free(&table);
 	assert_int_equal(truncate(file, 0), 0);
@@ -145,8 +143,7 @@ static void a_folder_that_was_removed_is_made_again(void **state)
 	assert_int_equal(unlink(file), 0);
 	(void)snprintf(path, sizeof(path), "%s/tables", folder);
 	assert_int_equal(rmdir(path), 0);
-	table_touch(table, false);
-	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	look_again();
 	EXPECT("a@example.com");
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
@@ -178,8 +175,7 @@ static void a_failed_writing_leaves_the_old_one(void **state)
 	assert_int_equal(table_status(table).state, TABLE_FAILED);
 	EXPECT("a@example.com");
 	assert_int_equal(rmdir(blocked), 0);
-	table_touch(table, false);
-	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	look_again();
 	assert_int_equal(table_status(table).state, TABLE_OK);
 	EXPECT("b@example.com");
 }

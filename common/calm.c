@@ -1,5 +1,5 @@
 /* calm.c: see calm.h. A minute begins with its first line, so that the first word about anything is never lost. */
-#include "replica/calm.h"
+#include "common/calm.h"
 
 #include <inttypes.h>
 #include <stdio.h>

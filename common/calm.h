@@ -1,6 +1,6 @@
 /* calm.h: a bound on the lines in the log about what somebody else can make happen as often as he likes. */
-#ifndef REPLICA_CALM_H
-#define REPLICA_CALM_H
+#ifndef COMMON_CALM_H
+#define COMMON_CALM_H
 
 #include "common/clock.h"
 
