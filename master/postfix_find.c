@@ -56,7 +56,9 @@ static enum rc run_command(void *context, const char *command, struct buf *out, 
 {
 	(void)context;
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-	return postfix_run(argv, NULL, out, why);
+	struct why said;
+	enum rc rc = postfix_run(argv, NULL, out, &said);
+	return rc == RC_OK ? RC_OK : why_set(why, rc, "command \"%s\": %s", command, said.text);
 }
 
 static enum rc read_file(void *context, const char *path, struct buf *out, struct why *why)

@@ -227,7 +227,8 @@ class SQLite(Server):
 
 
 class OpenLDAP(Server):
-    """The suffix is dc=example,dc=com; cn=admin may all, cn=rxfer may read; both with the password `secret'."""
+    """The suffix is dc=example,dc=com; cn=admin may all, cn=rxfer may read; both with the password `secret'. limits, more:
+    lines of slapd.conf, before and in the part on the database; for the next start."""
 
     SCHEMA = ("attributetype ( 1.3.6.1.4.1.4203.666.1.1 NAME 'mailAlternateAddress' EQUALITY caseIgnoreMatch "
               "SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n"
@@ -237,7 +238,7 @@ class OpenLDAP(Server):
     def make(self):
         os.mkdir(os.path.join(self.folder, "db"))
         self.uri = "ldapi://" + urllib.parse.quote(os.path.join(self.folder, "socket"), safe="")
-        self.limits = ""
+        self.limits = self.more = ""
         self.password_file = os.path.join(self.folder, "password")
         with open(self.password_file, "w", encoding="utf-8") as f:
             f.write("secret")
@@ -251,7 +252,7 @@ class OpenLDAP(Server):
             f.write(f"{includes}{self.SCHEMA}modulepath {self.where.ldap_modules}\nmoduleload back_mdb\n"
                     f"pidfile {self.folder}/pid\n{self.limits}\ndatabase mdb\nsuffix dc=example,dc=com\n"
                     f"directory {self.folder}/db\ndbnosync\nrootdn cn=admin,dc=example,dc=com\nrootpw secret\n"
-                    "access to * by dn.exact=cn=rxfer,dc=example,dc=com read by anonymous auth by * none\n")
+                    f"access to * by dn.exact=cn=rxfer,dc=example,dc=com read by anonymous auth by * none\n{self.more}")
         return [self.program("slapd"), "-d", "0", "-h", self.uri, "-f", config]
 
     def _ldap(self, name, *arguments, text=None):
