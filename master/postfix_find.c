@@ -56,9 +56,7 @@ static enum rc run_command(void *context, const char *command, struct buf *out, 
 {
 	(void)context;
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-	struct why said;
-	enum rc rc = postfix_run(argv, NULL, out, &said);
-	return rc == RC_OK ? RC_OK : why_set(why, rc, "command \"%s\": %s", command, said.text);
+	return postfix_run(argv, NULL, out, why);
 }
 
 static enum rc read_file(void *context, const char *path, struct buf *out, struct why *why)
