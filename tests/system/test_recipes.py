@@ -504,4 +504,4 @@ def setUpModule():
 
 
 if __name__ == "__main__":
-    runner.main(servers=True)
+    runner.main(servers=True, limit_seconds=900)
