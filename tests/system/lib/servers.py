@@ -163,7 +163,7 @@ class MariaDB(Server):
         self.places = ["--no-defaults", f"--basedir={base}", f"--datadir={self.data}", "--user=root",
                        f"--lc-messages-dir={base}/share/mysql"]
         run([self.program("mariadb-install-db"), *self.places, "--auth-root-authentication-method=normal",
-             "--skip-test-db", "--skip-name-resolve"])
+             "--skip-test-db", "--skip-name-resolve", "--force"])         # there may be no name localhost
         option_file = os.path.join(self.folder, "my.cnf")
         with open(option_file, "w", encoding="utf-8") as f:
             f.write(f"[client]\nsocket = {self.socket}\nuser = rxfer\npassword = secret\n")

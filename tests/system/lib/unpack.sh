@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # unpack.sh: what get-postfix and get-servers share: Debian packages unpacked in a folder, and commands that find their
 # libraries there. Sourced by bash. Nothing is installed, started, or written outside the caller's folder.
 #
