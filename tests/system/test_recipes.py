@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The recipes of rxfer-recipes(7), as they stand there, with real databases, a real Postfix that asks them, and a backup:
-the backup says what the primary says, and a database in trouble costs nobody an address."""
+"""The recipes of rxfer-recipes(7), as they stand there, with real databases, a real Postfix that asks them, and a
+backup: the backup says what the primary says, and a database in trouble costs nobody an address."""
 import contextlib
 import os
 import re
@@ -164,9 +164,10 @@ INSERT INTO alias (address, goto, domain, active) VALUES ('anne@one.example', 'a
     'two.example', '1'), ('@catch.example', 'anne@one.example', 'catch.example', '1'), ('named@catch.example',
     'anne@one.example', 'catch.example', '1'), ('xone@off.example', 'xone@off.example', 'off.example', '1');
 """
-KEYS = {f"{local}@{domain}" for local in ("anne", "o'neil", "solo", "sales") for domain in ("one.example", "alias.example")}
-KEYS |= {"list@two.example", "@catch.example", "@more.example", "named@catch.example", "named@more.example", "@deep.example",
-         "named@deep.example"}
+KEYS = {f"{local}@{domain}" for local in ("anne", "o'neil", "solo", "sales")
+        for domain in ("one.example", "alias.example")}
+KEYS |= {"list@two.example", "@catch.example", "@more.example", "named@catch.example", "named@more.example",
+         "@deep.example", "named@deep.example"}
 CHANGES = """
 UPDATE mailbox SET active = '0' WHERE username = 'anne@one.example';
 UPDATE alias SET active = '0' WHERE address = 'anne@one.example';
@@ -179,8 +180,8 @@ CHANGED = {f"{local}@{domain}" for local in ("o'neil", "solo", "sales", "carl")
            for domain in ("one.example", "alias.example", "shut.example")}
 CHANGED |= {"list@two.example", "@catch.example", "named@catch.example", "@deep.example", "named@deep.example",
             "xone@off.example"}
-LOCALS = ("anne", "Anne", "ANNE+ext", "bob", "carl", "o'neil", "cap", "Cap", "void", "solo", "sales", "old", "empty", "info",
-          "Info", "list", "list+x", "named", "xone", "stranger", "annex", "postmaster", '"a b"')
+LOCALS = ("anne", "Anne", "ANNE+ext", "bob", "carl", "o'neil", "cap", "Cap", "void", "solo", "sales", "old", "empty",
+          "info", "Info", "list", "list+x", "named", "xone", "stranger", "annex", "postmaster", '"a b"')
 
 
 class PostfixAdmin:
@@ -213,7 +214,8 @@ class PostfixAdmin:
         self.assertEqual(len(files), 6)
         for name, text in files.items():
             self.write("sql/" + self.adapted(name), self.server.settings + self.query(text))
-        settings = re.findall(r"^(\w+) =\n((?: .*\n)+)", self.adapted(PAGE.one("virtual_mailbox_domains =")), re.MULTILINE)
+        block = self.adapted(PAGE.one("virtual_mailbox_domains ="))
+        settings = re.findall(r"^(\w+) =\n((?: .*\n)+)", block, re.MULTILINE)
         self.assertEqual(len(settings), 3)
         return {name: " ".join(value.split()) for name, value in settings}
 
@@ -324,8 +326,8 @@ class TestOtherSQL(Recipe):
         self.server.create()
         self.server.sql("""
             CREATE TABLE users (email varchar(255), maildrop text, enabled integer);
-            INSERT INTO users VALUES ('anne@vm.example', 'anne', 1), ('bob@vm.example', 'bob', 0), ('Cap@vm.example', 'c', 1),
-                ('none@vm.example', NULL, 1), ('empty@vm.example', '', 1), ('o''neil@vm.example', 'o', 1),
+            INSERT INTO users VALUES ('anne@vm.example', 'anne', 1), ('bob@vm.example', 'bob', 0),
+                ('Cap@vm.example', 'c', 1), ('none@vm.example', NULL, 1), ('empty@vm.example', '', 1), ('o''neil@vm.example', 'o', 1),
                 ('@two.example', 'all', 1), (NULL, 'x', 1);
             CREATE ROLE rxfer LOGIN; GRANT SELECT ON users TO rxfer, postfix;""")
         text = PAGE.files("# /etc/postfix/users.cf")["users.cf"]
@@ -368,13 +370,14 @@ class TestLDAP(Recipe):
     domains = ("vm.example", "va.example", "example.com")
     people = (
         person("anne", "uid: anne", "mail: anne@vm.example", "mail: Anne.Second@VM.example",
-               "mailAlternateAddress: a@vm.example", "mailLocalAddress: anne@va.example", "mailRoutingAddress: anne@vm.example",
-               "objectClass: posixAccount", "uidNumber: 1", "gidNumber: 1", "homeDirectory: /home/anne"),
+               "mailAlternateAddress: a@vm.example", "mailLocalAddress: anne@va.example",
+               "mailRoutingAddress: anne@vm.example", "objectClass: posixAccount", "uidNumber: 1", "gidNumber: 1", "homeDirectory: /home/anne"),
         person("bob", "mail: bob@vm.example", "mailLocalAddress: bob@va.example"),          # without what the maps give
         person("o'neil", "uid: o'neil", "mail: o'neil@vm.example", "mailAlternateAddress: müller@vm.example",
                "mailAlternateAddress: müllerin@vm.example", "mailAlternateAddress: grüße@vm.example",
                "mailLocalAddress: @va.example", "mailRoutingAddress: x@vm.example"),
-        person("zoe", "uid: Zoe", "objectClass: posixAccount", "uidNumber: 2", "gidNumber: 1", "homeDirectory: /home/zoe"))
+        person("zoe", "uid: Zoe", "objectClass: posixAccount", "uidNumber: 2", "gidNumber: 1",
+               "homeDirectory: /home/zoe"))
     keys = {"anne@vm.example", "anne.second@vm.example", "a@vm.example", "anne@va.example", "o'neil@vm.example",
             "müller@vm.example", "müllerin@vm.example", "grüsse@vm.example", "@va.example", "anne@example.com",
             "zoe@example.com"}
@@ -406,7 +409,8 @@ class TestLDAP(Recipe):
     def test_the_backup_says_what_the_primary_says(self):
         self.begin()
         self.both()
-        locals_ = ("anne", "ANNE+x", "anne.second", "a", "bob", "o'neil", "müller", "MÜLLERIN", "zoe", "stranger", "postmaster")
+        locals_ = ("anne", "ANNE+x", "anne.second", "a", "bob", "o'neil", "müller", "MÜLLERIN", "zoe", "stranger",
+                   "postmaster")
         self.ask(locals_)
         self.server.modify(person("new", "uid: new", "mail: new@vm.example") +
                            "\ndn: cn=zoe,ou=people,dc=example,dc=com\nchangetype: delete\n")

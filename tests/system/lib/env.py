@@ -59,8 +59,8 @@ def postfix():
 
 
 def servers():
-    """What get-servers found, which from then on is also the Postfix to use: see its `where'. Attributes beside those of
-    postfix(): root (what was unpacked), and those of each part, or why it is missing: pgsql_missing, ..."""
+    """What get-servers found, which from then on is also the Postfix to use. Attributes beside those of postfix(): root
+    (what was unpacked), and those of each part, or why it is missing: pgsql_missing, ..."""
     global _where
     folder = os.path.abspath(os.environ.get("RXFER_SERVERS") or os.path.join(BUILD, "servers"))
     where = os.path.join(folder, "where")

@@ -3,9 +3,10 @@
     db = PostgreSQL(folder)            # made, not started
     db.start(); db.sql("SELECT 1"); db.kill(); db.start(); db.stop()
 
-What they have in common: start() waits until the server answers; kill() is SIGKILL to all of its processes. SQL databases
-have `kind' (as Postfix names it), `arguments' (for rxfer-list-sql, as the user rxfer), `settings' (lines for a map file of
-Postfix), create() for an empty database named postfix, in the place of the last one, and the administrator's sql().
+What they have in common: start() waits until the server answers; kill() is SIGKILL to all of its processes. SQL
+databases have `kind' (as Postfix names it), `arguments' (for rxfer-list-sql, as the user rxfer), `settings' (lines for a
+map file of Postfix), create() for an empty database named postfix, in the place of the last one, and the
+administrator's sql().
 """
 import contextlib
 import os
@@ -110,8 +111,8 @@ class PostgreSQL(Public, Server):
         self.account = pwd.getpwnam("nobody")
         self.data = os.path.join(self.folder, "data")
         os.chown(self.folder, self.account.pw_uid, self.account.pw_gid)
-        run([*self._as_nobody(), self._program("initdb"), "-D", self.data, "-U", "postgres", "--auth=trust", "--no-sync",
-             "-E", "UTF8", "--locale=C.UTF-8"], env=self.environment(), cwd=self.folder)
+        run([*self._as_nobody(), self._program("initdb"), "-D", self.data, "-U", "postgres", "--auth=trust",
+             "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"], env=self.environment(), cwd=self.folder)
         self._write("pg_hba.conf", "local all postgres trust\nlocal all rxfer peer map=tests\n"
                                    "local all all scram-sha-256\n")
         self._write("pg_ident.conf", f"tests {pwd.getpwuid(os.geteuid()).pw_name} rxfer\n")
@@ -177,8 +178,8 @@ class MariaDB(Server):
                 "--innodb-flush-log-at-trx-commit=0", f"--plugin-dir={self.where.mysql_base}/lib/mysql/plugin"]
 
     def _mariadb(self, text, *database):
-        return run([self.program("mariadb"), "--no-defaults", f"--socket={self.socket}", "-u", "root", "--batch", "--raw",
-                    "--skip-column-names", "--default-character-set=utf8mb4", *database], text)
+        return run([self.program("mariadb"), "--no-defaults", f"--socket={self.socket}", "-u", "root", "--batch",
+                    "--raw", "--skip-column-names", "--default-character-set=utf8mb4", *database], text)
 
     def ping(self):
         self._mariadb("SELECT 1")
@@ -227,8 +228,8 @@ class SQLite(Server):
 
 
 class OpenLDAP(Server):
-    """The suffix is dc=example,dc=com; cn=admin may all, cn=rxfer may read; both with the password `secret'. limits, more:
-    lines of slapd.conf, before and in the part on the database; for the next start."""
+    """The suffix is dc=example,dc=com; cn=admin may all, cn=rxfer may read; both with the password `secret'. limits,
+    more: lines of slapd.conf, before and in the part on the database; for the next start."""
 
     SCHEMA = ("attributetype ( 1.3.6.1.4.1.4203.666.1.1 NAME 'mailAlternateAddress' EQUALITY caseIgnoreMatch "
               "SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n"
@@ -273,7 +274,7 @@ class OpenLDAP(Server):
 
 
 class Dovecot(Public, Server):
-    """Users are those of the file `users'. more: lines of configuration, in which rxfer is the user who runs the tests."""
+    """Users are those of the file `users'. more: lines of configuration, in which rxfer is the tests' own user."""
 
     def __init__(self, folder, more=""):
         self.more = more
@@ -305,7 +306,8 @@ class Dovecot(Public, Server):
         dovecot = self.program("dovecot")
         if self.library_path:
             dovecot = os.path.join(self.where.root, "usr/sbin/dovecot")
-        return [self.program("doveconf"), "-c", self.config, "-f", "service=master", "-e", dovecot, "-F", "-c", self.config]
+        return [self.program("doveconf"), "-c", self.config, "-f", "service=master", "-e", dovecot, "-F", "-c",
+                self.config]
 
     def ping(self):
         run([self.program("doveadm"), "-c", "/dev/null", "user", "-a", f"{self.run_folder}/rxfer-userdb", "*"])
