@@ -12,7 +12,8 @@ void source_postfix_explain(const struct postfix_plan *plan, struct why *why)
 {
 	const struct postfix_problem *problem = &plan->problems[0];
 	(void)why_set(why, RC_UNSUPPORTED, "%s = %s: %s; mend it there, or say here: treat \"%s\" { as = \"list\" command = "
-	              "\"...\" } (or \"catch-all\", \"ignore\")", problem->parameter, problem->map, problem->text, problem->map);
+	              "\"...\" } (or \"catch-all\", \"ignore\"); rxfer-recipes(7) has examples",
+	              problem->parameter, problem->map, problem->text, problem->map);
 	if (plan->problem_count == 1)
 		return;
 	struct buf others = {0};

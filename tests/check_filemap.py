@@ -8,7 +8,7 @@ import re
 import sys
 
 TOP = os.environ.get("srcdir", ".")
-FOLDERS = ["common", "postfix", "protocol", "master", "replica", "ctl", "tests", "systemd", "man", "examples", "bench", "debian"]
+FOLDERS = ["common", "postfix", "protocol", "master", "replica", "ctl", "recipes", "tests", "systemd", "man", "examples", "bench", "debian"]
 # what autotools make in the source folder, and what isn't ours
 IGNORED = {"configure", "aclocal.m4", "config.h.in", "Makefile.in", "configure~", "config.h.in~", ".gitignore",
            ".git", "INSTALL", "ChangeLog", "NEWS", "AUTHORS"}

@@ -3,8 +3,8 @@
 A test file is run from the build folder, by `make check` or by hand; RXFER_BUILD names the build folder when the test
 is started elsewhere. Temporary folders are made in $TMPDIR and removed at the end, unless KEEP is set.
 
-Environment: RXFER_BUILD, RXFER_POSTFIX (the folder that get-postfix made), RXFER_TESTS=unit (skip all system tests),
-TMPDIR, KEEP.
+Environment: RXFER_BUILD, RXFER_POSTFIX (the folder that get-postfix made), RXFER_SERVERS (the folder that get-servers
+made), RXFER_TESTS=unit (skip all system tests), TMPDIR, KEEP.
 """
 import os
 import shutil
@@ -58,6 +58,19 @@ def postfix():
     return _where
 
 
+def servers():
+    """What get-servers found, which from then on is also the Postfix to use. Attributes beside those of postfix(): root
+    (what was unpacked), and those of each part, or why it is missing: pgsql_missing, ..."""
+    global _where
+    folder = os.path.abspath(os.environ.get("RXFER_SERVERS") or os.path.join(BUILD, "servers"))
+    where = os.path.join(folder, "where")
+    if not os.path.exists(where):
+        raise Missing(f"no database servers; to unpack some for the tests:  {os.path.join(SYSTEM, 'get-servers')} "
+                      f"{os.path.dirname(folder)} {os.environ.get('RXFER_POSTFIX', '')}".rstrip())
+    _where = Where(where)
+    return _where
+
+
 def open_to_all(path):
     """Whether any account can reach what is at this path."""
     while path != "/":
@@ -67,7 +80,7 @@ def open_to_all(path):
     return True
 
 
-def need(root=True, use_postfix=True, programs=True):
+def need(root=True, use_postfix=True, programs=True, use_servers=False):
     """Raises Missing unless all that is asked for is there."""
     if os.environ.get("RXFER_TESTS") == "unit":
         raise Missing("RXFER_TESTS=unit: system tests left out")
@@ -78,6 +91,8 @@ def need(root=True, use_postfix=True, programs=True):
             program(name)
     if use_postfix:
         postfix()
+    if use_servers:
+        servers()
 
 
 _folders = set()

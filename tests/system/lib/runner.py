@@ -77,8 +77,8 @@ def _names(suite):
             yield ".".join(item.id().split(".")[-2:])
 
 
-def main(root=True, postfix=True, programs=True, limit_seconds=LIMIT_SECONDS):
-    """What the file needs: root, a Postfix, rxfer's programs. Never returns."""
+def main(root=True, postfix=True, programs=True, servers=False, limit_seconds=LIMIT_SECONDS):
+    """What the file needs: root, a Postfix, rxfer's programs, other servers. Never returns."""
     sys.stdout.reconfigure(line_buffering=True)
     module = sys.modules["__main__"]
     loader = unittest.defaultTestLoader
@@ -86,7 +86,7 @@ def main(root=True, postfix=True, programs=True, limit_seconds=LIMIT_SECONDS):
         print("\n".join(_names(loader.loadTestsFromModule(module))))
         sys.exit(0)
     try:
-        env.need(root, postfix, programs)
+        env.need(root, postfix, programs, servers)
     except env.Missing as missing:
         print(f"skipped: {missing}")
         sys.exit(77)
