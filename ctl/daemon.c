@@ -32,16 +32,27 @@ int daemon_sockets(const struct options *options, const char *sockets[DAEMON_SOC
 	return count;
 }
 
-enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out,
-                   struct why *why)
+enum rc daemon_socket(const struct options *options, const char **out, struct why *why)
 {
 	const char *sockets[DAEMON_SOCKETS_MAX];
-	const char *words[] = { command, options->word };
 	int count = daemon_sockets(options, sockets, why);
 
 	if (count == 0)
 		return RC_NOT_FOUND;
 	if (count > 1)
 		return why_set(why, RC_INVALID, "a master and a replica run here: say which one with --master or --replica");
-	return control_ask(sockets[0], words, options->word != NULL ? 2 : 1, timeout_ms, out, why);
+	*out = sockets[0];
+	return RC_OK;
+}
+
+enum rc daemon_ask(const struct options *options, const char *command, int timeout_ms, struct buf *out,
+                   struct why *why)
+{
+	const char *socket = NULL;
+	const char *words[] = { command, options->word };
+	enum rc rc = daemon_socket(options, &socket, why);
+
+	if (rc != RC_OK)
+		return rc;
+	return control_ask(socket, words, options->word != NULL ? 2 : 1, timeout_ms, out, why);
 }

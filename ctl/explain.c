@@ -10,7 +10,6 @@
 
 #define WIDTH 100
 #define KEY_COLUMNS_MAX 60       /* a longer key pushes what follows it aside */
-#define TIMEOUT_MS 75000         /* the master reads maps for it, for at most a minute */
 
 static const char *text_of(const json_t *object, const char *field)
 {
@@ -269,7 +268,7 @@ static json_t *ask(const struct options *options, struct why *why)
 	json_error_t error;
 	json_t *answer = NULL;
 
-	if (daemon_ask(options, "explain", TIMEOUT_MS, &text, why) == RC_OK) {
+	if (daemon_ask(options, "explain", EXPLAIN_TIMEOUT_MS, &text, why) == RC_OK) {
 		answer = json_loadb((const char *)text.data, text.length, 0, &error);
 		if (answer == NULL)
 			why_set(why, RC_INVALID, "the answer isn't JSON: %s; is that an rxfer daemon?", error.text);

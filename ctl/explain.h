@@ -8,6 +8,9 @@
 
 #include <jansson.h>
 
+/* How long to wait for an answer with places: the master reads maps for it, for at most a minute. */
+#define EXPLAIN_TIMEOUT_MS 75000
+
 int explain_main(const struct options *options);
 
 /* A daemon's answer as text for eyes, cleaned. Pure. What is missing or of another type is left out: the daemon may be

@@ -1,6 +1,7 @@
 /* main.c: the command `rxfer`: a table of what it can do, and the command line. */
 #include "config.h"
 
+#include "ctl/audit.h"
 #include "ctl/check.h"
 #include "ctl/explain.h"
 #include "ctl/keygen.h"
@@ -38,6 +39,8 @@ static const struct command commands[] = {
 	  order_retransfer_main },
 	{ "approve", "[ZONE]", "let deletions go that the master holds back", "sM", MAY_HAVE_WORD, 2, order_approve_main },
 	{ "check", "[-c FILE]", "try a configuration, change nothing", "cMR", NO_WORD, 2, check_main },
+	{ "audit", "[ZONE] [options]", "compare a zone with what an smtpd answers to RCPT", "sjMRSFHnarep",
+	  MAY_HAVE_WORD, 2, audit_main },
 	{ "keygen", "FILE", "make an identity, print its public key", "", NEEDS_WORD, 2, keygen_main },
 	{ "key", "FILE", "print the public key of an identity", "", NEEDS_WORD, 2, keygen_key_main },
 };
@@ -51,7 +54,15 @@ static void print_help(FILE *out)
 	        "  --master, --replica   which daemon is meant, when both are here\n"
 	        "  --json                for programs\n"
 	        "  --watch               again every second, until Ctrl-C\n"
-	        "  --version, --help\n\nMore in rxfer(1).\n", RUNSTATEDIR);
+	        "  --version, --help\n\nof audit:\n"
+	        "  --smtp HOST:PORT      the smtpd to ask (127.0.0.1:25)\n"
+	        "  --sample N, --all     how many of the recipients (1000), and as many made-up neighbours\n"
+	        "  --seed N              repeats the choice of an earlier audit\n"
+	        "  --rate N              addresses a second (100; 0: as fast as it goes)\n"
+	        "  --patience SECONDS    how long to wait for an smtpd that is slow or puts us off (120)\n"
+	        "  --from ADDRESS        for MAIL FROM (the null sender)\n"
+	        "  --helo NAME           for EHLO (our address)\n"
+	        "\nMore in rxfer(1).\n", RUNSTATEDIR);
 }
 
 static const struct command *find(const char *name)
@@ -64,14 +75,39 @@ static const struct command *find(const char *name)
 
 /* What the options were. */
 struct line {
-	char used[16];                 /* the short forms of those that were there */
+	char used[32];                 /* the short forms of those that were there */
 	bool wrong;                    /* one isn't known, or lacks its argument: getopt has complained */
 	bool help;
 	bool version;
 };
 
+/* Where an option of audit that has an argument goes; NULL: it is none. */
+static const char **audit_text(struct options *options, int option)
+{
+	switch (option) {
+	case 'S':
+		return &options->audit.smtp;
+	case 'F':
+		return &options->audit.from;
+	case 'H':
+		return &options->audit.helo;
+	case 'n':
+		return &options->audit.sample;
+	case 'e':
+		return &options->audit.seed;
+	case 'r':
+		return &options->audit.rate;
+	case 'p':
+		return &options->audit.patience;
+	default:
+		return NULL;
+	}
+}
+
 static void take(struct options *options, struct line *line, int option)
 {
+	const char **text = audit_text(options, option);
+
 	switch (option) {
 	case 's':
 		options->socket = optarg;
@@ -97,9 +133,15 @@ static void take(struct options *options, struct line *line, int option)
 	case 'V':
 		line->version = true;
 		break;
+	case 'a':
+		options->audit.all = true;
+		break;
 	default:
-		line->wrong = true;
-		return;
+		if (text == NULL) {
+			line->wrong = true;
+			return;
+		}
+		*text = optarg;
 	}
 	if (strchr(line->used, option) == NULL)
 		line->used[strlen(line->used)] = (char)option;
@@ -113,6 +155,10 @@ static void read_options(int argc, char **argv, struct options *options, struct 
 		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' }, { "watch", no_argument, NULL, 'w' },
 		{ "master", no_argument, NULL, 'M' }, { "replica", no_argument, NULL, 'R' },
+		{ "smtp", required_argument, NULL, 'S' }, { "from", required_argument, NULL, 'F' },
+		{ "helo", required_argument, NULL, 'H' }, { "sample", required_argument, NULL, 'n' },
+		{ "all", no_argument, NULL, 'a' }, { "seed", required_argument, NULL, 'e' },
+		{ "rate", required_argument, NULL, 'r' }, { "patience", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
 	};
 	int option;

@@ -4,6 +4,18 @@
 
 #include <stdbool.h>
 
+/* What only `rxfer audit` takes, as it was written; NULL where nothing was. */
+struct options_audit {
+	const char *smtp;
+	const char *from;
+	const char *helo;
+	const char *sample;
+	const char *seed;
+	const char *rate;
+	const char *patience;
+	bool all;
+};
+
 /* Plain data; the texts are argv's. */
 struct options {
 	const char *socket;      /* -s, or NULL */
@@ -12,6 +24,7 @@ struct options {
 	bool watch;
 	bool master;
 	bool replica;
+	struct options_audit audit;
 	const char *word;        /* what stands after the command: a zone, a file; or NULL */
 };
 

@@ -184,7 +184,7 @@ class Command(runner.TestCase):
                 self.assertNotEqual(err, "")
         status, out, err = self.rxfer("--help")
         self.assertEqual((status, err), (0, ""))
-        for command in ("status", "list", "refresh", "approve", "check", "keygen", "key"):
+        for command in ("status", "list", "refresh", "approve", "check", "audit", "keygen", "key"):
             self.assertIn(f"\n  {command} ", out)
         self.assertRegex(self.rxfer("--version")[1], r"^rxfer [0-9]")
 
