@@ -178,7 +178,7 @@ size_t explain_zone_wants(const struct explain_zone *explain, size_t index, stru
 	const struct postfix_plan *plan = plan_of(explain->zone);
 	bool accepted = answer->verdict == ANSWER_ACCEPT;
 	size_t count = 0;
-	if (zone_spec(explain->zone)->sources[index].kind == SOURCE_POSTFIX || answer->lookup.routed)
+	if (zone_spec(explain->zone)->sources[index].kind == SOURCE_POSTFIX || answer->lookup.bar != LOOKUP_OPEN)
 		return 0;
 	if (plan && postfix_domains_class(&plan->domains, lookup_domain(&answer->lookup)) == POSTFIX_NONE)
 		return 0;

@@ -74,7 +74,7 @@ enum rc answer_ask(struct zonedb *db, const char *address, struct answer *out, s
 		return rc;
 	answer.delimiter_known = taking.delimiter;
 	if (zonedb_present(db))
-		answer.verdict = !answer.listed ? ANSWER_FOREIGN : answer.lookup.routed ||
+		answer.verdict = !answer.listed ? ANSWER_FOREIGN : answer.lookup.bar != LOOKUP_OPEN ||
 		                 answer_found(&answer) == LOOKUP_KEYS_MAX ? ANSWER_REFUSE : ANSWER_ACCEPT;
 	*out = answer;
 	return RC_OK;
@@ -110,7 +110,9 @@ static bool could_be_cut(const struct answer *answer)
 
 static void say_refused(const struct answer *answer, struct why *out)
 {
-	if (answer->lookup.routed)
+	if (answer->lookup.bar == LOOKUP_DASHED)
+		(void)why_set(out, RC_OK, "its local part begins with a -: with allow_min_user off that is no address to Postfix");
+	else if (answer->lookup.bar == LOOKUP_ROUTED)
 		(void)why_set(out, RC_OK, "its local part has a %%, ! or @ in it: unless allow_untrusted_routing is on there, a "
 		              "backup doesn't relay that");
 	else if (answer->delimiter_known || !could_be_cut(answer))

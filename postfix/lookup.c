@@ -30,6 +30,8 @@ bool lookup_rules_take(struct lookup_rules *rules, const struct record *param)
 		rules->owner_special = !is_no(param);
 	} else if (is_named(param, "smtputf8_enable")) {
 		rules->smtputf8 = !is_no(param);
+	} else if (is_named(param, "allow_min_user")) {
+		rules->min_user = !is_no(param);
 	} else if (is_named(param, "recipient_delimiter")) {
 		memset(rules->delimits, 0, sizeof rules->delimits);
 		for (size_t i = 0; i < param->value_length; i++)
@@ -104,6 +106,16 @@ static void add_catchall(struct lookup *lookup, const char *domain)
 	memcpy(key->text + 1, domain, length + 1);
 }
 
+static enum lookup_bar bar_of(const char *local, size_t length, const struct lookup_rules *rules)
+{
+	if (length > 0 && local[0] == '-' && !rules->min_user)
+		return LOOKUP_DASHED;
+	for (size_t i = 0; i < length; i++)
+		if (local[i] == '%' || local[i] == '!' || local[i] == '@')
+			return LOOKUP_ROUTED;
+	return LOOKUP_OPEN;
+}
+
 /* trivial-rewrite takes one dot off the end, but not one that follows another. */
 static size_t without_dot(const char *domain)
 {
@@ -137,8 +149,7 @@ enum rc lookup_parse(const char *text, size_t length, const struct lookup_rules 
 	if (cut < local_length)
 		(void)add_local(&lookup, local, cut, domain, rules->smtputf8, NULL);
 	add_catchall(&lookup, domain);
-	for (size_t i = 0; i < local_length; i++)
-		lookup.routed = lookup.routed || local[i] == '%' || local[i] == '!' || local[i] == '@';
+	lookup.bar = bar_of(local, local_length, rules);
 	*out = lookup;
 	return RC_OK;
 }

@@ -23,8 +23,9 @@ struct lookup_rules {
 	bool delimits[256];      /* recipient_delimiter: is this byte in it? */
 	bool owner_special;      /* owner_request_special */
 	bool smtputf8;           /* smtputf8_enable */
+	bool min_user;           /* allow_min_user */
 };
-struct lookup_rules lookup_rules_default(void);      /* Postfix's own: no delimiter, yes, yes */
+struct lookup_rules lookup_rules_default(void);      /* Postfix's own: no delimiter, yes, yes, no */
 /* Takes a PARAM record; false: it has no say. */
 bool lookup_rules_take(struct lookup_rules *rules, const struct record *param);
 
@@ -35,13 +36,19 @@ size_t lookup_split(const char *local, size_t length, const struct lookup_rules 
 
 #define LOOKUP_KEYS_MAX 5
 
+/* Why smtpd refuses an address before it looks anything up. */
+enum lookup_bar {
+	LOOKUP_OPEN,             /* it doesn't */
+	LOOKUP_ROUTED,           /* its local part has '%', '!' or '@' in it, by which mail was once routed: not relayed for
+	                          * strangers unless allow_untrusted_routing is on */
+	LOOKUP_DASHED            /* its local part begins with '-', and allow_min_user is off: no address at all */
+};
+
 /* Plain data. */
 struct lookup {
 	struct address keys[LOOKUP_KEYS_MAX];      /* in the order in which they're asked for; the first is the address */
 	size_t count;
-	/* Its local part has '%', '!' or '@' in it, by which mail was once routed: an smtpd refuses to relay it for strangers
-	 * before it looks anything up, unless allow_untrusted_routing is on. */
-	bool routed;
+	enum lookup_bar bar;
 };
 
 /* Takes a recipient as RCPT TO has it between < and >, or as smtpd asks for it: with or without needless quotes, in any

@@ -36,7 +36,7 @@ static void judge(struct zone_answer *zone)
 		answer->verdict = ANSWER_FOREIGN;
 		(void)why_set(&why, RC_OK, "the zone has the domain %s, but this replica doesn't take it: `domains` of the zone in "
 		              "replica.conf doesn't name it", domain);
-	} else if (zone->open && !answer->lookup.routed) {
+	} else if (zone->open && answer->lookup.bar == LOOKUP_OPEN) {
 		answer->verdict = ANSWER_ACCEPT;
 		(void)why_set(&why, RC_OK, "the zone has expired, and on_expire is \"accept\": everybody in %s is accepted", domain);
 	} else {

@@ -23,6 +23,7 @@ a..b@example.com "a..b"@example.com dot.@example.com dot.+x@example.com .dot@exa
 alice%x@example.com alice!x@example.com "alice@x"@example.com alice@x@example.com percent%@example.com
 any@all.example any+x@all.example "any one"@all.example @all.example ""@all.example ""@example.com @example.com
 alice@sub.example.com alice@all.example. alice@nowhere.example alice@example.com.nowhere
+-dash@example.com "-dash x"@example.com -any@all.example da-sh@example.com
 LONG@example.com LONG@all.example
 """.replace("LONG", "x" * 200)
 
@@ -49,7 +50,7 @@ class Lookup(ExplainCase):
     KEYS = ('alice@example.com bob+x@example.com "odd name"@example.com odd@example.com owner@example.com '
             'list@example.com a@example.com alice%x@example.com postmaster@example.com mailer-daemon@example.com '
             'double@example.com strasse@example.com ärger@example.com "a..b"@example.com "dot."@example.com '
-            'percent%@example.com @all.example')
+            'percent%@example.com -dash@example.com "-dash x"@example.com @all.example')
 
     def check(self, **settings):
         keys = words(self.KEYS)
@@ -89,6 +90,9 @@ class Lookup(ExplainCase):
 
     def test_a_capital_letter(self):
         self.check(recipient_delimiter="X")
+
+    def test_a_leading_hyphen_allowed(self):
+        self.check(recipient_delimiter="+", allow_min_user="yes")
 
     def test_none_and_no_smtputf8(self):
         self.check(recipient_delimiter="", smtputf8_enable="no")

@@ -239,26 +239,33 @@ static void what_is_no_address(void **state)
 	assert_int_equal(lookup_parse(address, ADDRESS_MAX, &rules, &lookup, &why), RC_LIMIT);
 }
 
-static void routed(void **state)
+static void barred(void **state)
 {
 	(void)state;
-	static const struct { const char *address; bool routed; } cases[] = {
-		{"a%b@example.com", true}, {"a!b@example.com", true}, {"\"a@b\"@example.com", true}, {"a@b@example.com", true},
-		{"\"a%b\"@example.com", true}, {"a@b%example.com", false}, {"alice@example.com", false},
+	static const struct { const char *address; enum lookup_bar bar; } cases[] = {
+		{"a%b@example.com", LOOKUP_ROUTED}, {"a!b@example.com", LOOKUP_ROUTED},
+		{"\"a@b\"@example.com", LOOKUP_ROUTED}, {"a@b@example.com", LOOKUP_ROUTED},
+		{"\"a%b\"@example.com", LOOKUP_ROUTED}, {"a@b%example.com", LOOKUP_OPEN}, {"alice@example.com", LOOKUP_OPEN},
+		{"-a@example.com", LOOKUP_DASHED}, {"\"-a b\"@example.com", LOOKUP_DASHED}, {"a-@example.com", LOOKUP_OPEN},
 	};
 	const struct lookup_rules rules = lookup_rules_default();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct lookup lookup;
 		assert_int_equal(lookup_parse(cases[i].address, strlen(cases[i].address), &rules, &lookup, NULL), RC_OK);
-		assert_int_equal(lookup.routed, cases[i].routed);
+		assert_int_equal(lookup.bar, cases[i].bar);
 	}
+	struct lookup_rules lenient = rules;
+	struct lookup lookup;
+	lenient.min_user = true;
+	assert_int_equal(lookup_parse("-a@example.com", 14, &lenient, &lookup, NULL), RC_OK);
+	assert_int_equal(lookup.bar, LOOKUP_OPEN);
 }
 
 static void parameters(void **state)
 {
 	(void)state;
 	struct lookup_rules rules = lookup_rules_default();
-	struct record other = record_make(RECORD_PARAM, "allow_min_user", 14);
+	struct record other = record_make(RECORD_PARAM, "mydestination", 13);
 	struct record domain = record_make(RECORD_DOMAIN, "recipient_delimiter", 19);
 	struct record begin = record_make(RECORD_PARAM, "recipient_delimiters", 20);
 	assert_false(lookup_rules_take(&rules, &other));
@@ -284,7 +291,7 @@ int main(void)
 		cmocka_unit_test(it_is_cut_without_its_quotes),
 		cmocka_unit_test(folded_as_smtputf8_has_it),
 		cmocka_unit_test(what_is_no_address),
-		cmocka_unit_test(routed),
+		cmocka_unit_test(barred),
 		cmocka_unit_test(parameters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ def postfix():
     before is taken: a test downloads nothing."""
     global _where
     if _where is None:
-        folder = os.path.abspath(os.environ.get("RXFER_POSTFIX") or os.path.join(BUILD, "postfix"))
+        folder = os.path.abspath(os.environ.get("RXFER_POSTFIX") or os.path.join(BUILD, "real-postfix"))
         where = os.path.join(folder, "where")
         if not os.path.exists(where):
             get = os.path.join(SYSTEM, "get-postfix")
