@@ -8,6 +8,8 @@
  *        |
  *        +--time-out, on_output says no--> killed --process's end, or 2 s--> on_end */
 #include "common/child.h"
+
+#include "common/file.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -17,6 +19,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,8 +246,15 @@ void child_abandon(struct child **handle)
 
 /* ---- the start ---- */
 
+/* What the child has instead of ours; in_fd -1: /dev/null. */
+struct ends {
+	int in_fd;
+	int out_fd;
+	int err_fd;
+};
+
 /* Returns 0 or an errno. addclosefrom covers what libraries opened without O_CLOEXEC. */
-static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, int out_fd, int err_fd)
+static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, const struct ends *ends)
 {
 	sigset_t none, all;
 	sigemptyset(&none);
@@ -257,25 +267,27 @@ static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, 
 		code = posix_spawnattr_setsigmask(attr, &none);
 	if (code == 0)
 		code = posix_spawnattr_setsigdefault(attr, &all);
-	if (code == 0)
+	if (code == 0 && ends->in_fd < 0)
 		code = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	else if (code == 0)
+		code = posix_spawn_file_actions_adddup2(actions, ends->in_fd, STDIN_FILENO);
 	if (code == 0)
-		code = posix_spawn_file_actions_adddup2(actions, out_fd, STDOUT_FILENO);
+		code = posix_spawn_file_actions_adddup2(actions, ends->out_fd, STDOUT_FILENO);
 	if (code == 0)
-		code = posix_spawn_file_actions_adddup2(actions, err_fd, STDERR_FILENO);
+		code = posix_spawn_file_actions_adddup2(actions, ends->err_fd, STDERR_FILENO);
 	if (code == 0)
 		code = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 	return code;
 }
 
 /* posix_spawn's prototype wants char *const *, and changes nothing. */
-static int spawn(const char *const *argv, int out_fd, int err_fd, pid_t *pid)
+static int spawn(const char *const *argv, const struct ends *ends, pid_t *pid)
 {
 	posix_spawnattr_t attr;
 	posix_spawn_file_actions_t actions;
 	if (posix_spawnattr_init(&attr) != 0 || posix_spawn_file_actions_init(&actions) != 0)
 		mem_exhausted();
-	int code = set_up(&attr, &actions, out_fd, err_fd);
+	int code = set_up(&attr, &actions, ends);
 	if (code == 0) {
 		union {
 			const char *const *ours;
@@ -294,6 +306,19 @@ static int open_pipe(int ends[2])
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return errno;
 	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+/* A file in memory, as a pipe could fill up before there is a reader. */
+static int open_input(const struct buf *input, int *fd)
+{
+	if (!input)
+		return 0;
+	*fd = memfd_create("input", MFD_CLOEXEC);
+	if (*fd < 0)
+		return errno;
+	if (file_write_all(*fd, input->data, input->length, "a file in memory", NULL) != RC_OK || lseek(*fd, 0, SEEK_SET) != 0)
+		return errno;
 	return 0;
 }
 
@@ -336,12 +361,20 @@ enum rc child_start(struct loop *loop, const struct child_spec *spec, struct chi
 	(void)signal(SIGCHLD, SIG_DFL);
 
 	int output[2] = {-1, -1}, complaints[2] = {-1, -1};
+	struct ends ends = {-1, -1, -1};
 	pid_t pid = 0;
 	int code = open_pipe(output);
 	if (code == 0)
 		code = open_pipe(complaints);
 	if (code == 0)
-		code = spawn(spec->argv, output[1], complaints[1], &pid);
+		code = open_input(spec->input, &ends.in_fd);
+	if (code == 0) {
+		ends.out_fd = output[1];
+		ends.err_fd = complaints[1];
+		code = spawn(spec->argv, &ends, &pid);
+	}
+	if (ends.in_fd >= 0)
+		(void)close(ends.in_fd);
 	if (code != 0)
 		goto failed;
 	(void)close(output[1]);
@@ -363,4 +396,17 @@ failed:
 	close_pair(output);
 	close_pair(complaints);
 	return cant_run(why, spec->argv[0], code);
+}
+
+/* Its own path while that is still ours: under valgrind /proc/self/exe is valgrind. When the file was replaced by an
+ * upgrade, the link leads to the old one, which speaks our language. */
+const char *child_self(char path[PATH_MAX])
+{
+	static const char gone[] = " (deleted)";
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	size_t tail = sizeof(gone) - 1;
+	if (length <= 0 || ((size_t)length > tail && memcmp(path + length - tail, gone, tail) == 0))
+		return "/proc/self/exe";
+	path[length] = '\0';
+	return path;
 }

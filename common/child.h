@@ -1,13 +1,15 @@
 /* child.h: another program run beside the loop: its output bounded, its time limited, its exit status heard.
  *
- * The child leads a process group of its own, so that a time-out ends all that it started. It gets /dev/null as
- * standard input, none of our descriptors and signals, and a clean signal mask. */
+ * The child leads a process group of its own, so that a time-out ends all that it started. It gets its
+ * input or /dev/null, none of our descriptors and signals, and a clean signal mask. */
 #ifndef COMMON_CHILD_H
 #define COMMON_CHILD_H
 
+#include "common/buf.h"
 #include "common/loop.h"
 #include "common/why.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +36,7 @@ struct child_spec {
 	 * or "". */
 	void (*on_end)(void *context, enum child_end end, int code, const char *complaint);
 	void *context;
+	const struct buf *input;      /* its standard input, whole; NULL: nothing */
 };
 
 /* RC_OK: running, and *out is a handle valid until on_end. RC_IO: nothing was started, on_end won't be called.
@@ -43,5 +46,8 @@ enum rc child_start(struct loop *loop, const struct child_spec *spec, struct chi
 
 /* Kills it and all its group without calling on_end; reaps it (waiting two seconds at most). Nulls the handle. */
 void child_abandon(struct child **child);
+
+/* The path of this very program, for being its own helper. `path` is its memory when it needs some. */
+const char *child_self(char path[PATH_MAX]);
 
 #endif

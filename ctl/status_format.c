@@ -307,6 +307,57 @@ static void put_tables(const json_t *status, const struct terminal *terminal, st
 	buf_free(&lines);
 }
 
+/* "warning" when anything is, "ok" else; "-" before the first look. */
+static const char *postfix_state(const json_t *postfix)
+{
+	size_t index;
+	json_t *finding;
+
+	json_array_foreach(json_object_get(postfix, "findings"), index, finding)
+		if (strcmp(text_of(finding, "severity"), "warning") == 0)
+			return "warning";
+	if (text_of(postfix, "error")[0] != '\0')
+		return "warning";
+	return number_of(postfix, "looked_at") > 0 ? "ok" : "-";
+}
+
+/* The lines that mend stand by themselves, whole, so that they can be copied. */
+static void put_postfix(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	static const struct table_column columns[] = {
+		{ .heading = "POSTFIX" }, { .heading = "STATE", .painted = true }, { .heading = "LOOKED AT" },
+	};
+	const json_t *postfix = json_object_get(status, "postfix");
+	struct buf lines = { 0 };
+	size_t index;
+	json_t *finding;
+
+	if (postfix == NULL)
+		return;
+	struct table *table = table_new(columns, COUNT(columns), terminal);
+	cell_text(table, postfix, "config_directory");
+	table_cell(table, postfix_state(postfix));
+	cell_age(table, postfix, "looked_at", number_of(status, "now"));
+	note_field(table, postfix, "error");
+	json_array_foreach(json_object_get(postfix, "findings"), index, finding) {
+		const char *mend = text_of(finding, "mend");
+		bool hint = strcmp(text_of(finding, "severity"), "hint") == 0;
+		if (index >= TABLE_ROWS_MAX)
+			break;
+		if (text_of(finding, "sentence")[0] != '\0')
+			table_note(table, "%s%s", hint ? "Hint: " : "", text_of(finding, "sentence"));
+		if (mend[0] == '\0')
+			continue;
+		buf_put(&lines, "    ", 4);
+		text_put(&lines, mend, strlen(mend));
+		buf_put_u8(&lines, '\n');
+	}
+	table_finish(&table, out);
+	if (lines.length > 0)
+		buf_printf(out, "\nTo mend Postfix, as root, and then reload it (postfix reload):\n%s", buf_text(&lines));
+	buf_free(&lines);
+}
+
 /* ---- both ---- */
 
 /* A sentence after an empty line; frees it. */
@@ -408,6 +459,7 @@ void status_format(const json_t *status, const struct terminal *terminal, struct
 		put_masters(status, terminal, out);
 		put_taken_zones(status, terminal, out);
 		put_tables(status, terminal, out);
+		put_postfix(status, terminal, out);
 	}
 	put_refused(status, terminal, out);
 }

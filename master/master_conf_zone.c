@@ -3,6 +3,7 @@
 
 #include "common/mem.h"
 #include "master/source_map.h"
+#include "postfix/postfix_options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static const struct conf_option source_options[] = {
 };
 
 const struct conf_option master_conf_zone_options[] = {
-	{.name = "postfix", .kind = CONF_SECTION, .section = master_postfix_options},
+	{.name = "postfix", .kind = CONF_SECTION, .section = postfix_options},
 	{.name = "treat", .kind = CONF_SECTION, .flags = CONF_TITLED, .section = master_postfix_treat_options},
 	{.name = "source", .kind = CONF_SECTION, .flags = CONF_TITLED, .section = source_options},
 	{.name = "domains", .kind = CONF_LIST},

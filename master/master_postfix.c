@@ -12,15 +12,6 @@
 
 #define NAME_SHOWN 200           /* of an inline table, which can be as long as main.cf */
 
-const struct conf_option master_postfix_options[] = {
-	{.name = "config_directory", .kind = CONF_STRING, .flags = CONF_PATH, .fallback = "/etc/postfix"},
-	{.name = "command_directory", .kind = CONF_STRING, .flags = CONF_PATH},
-	{.name = "service", .kind = CONF_STRING},
-	{.name = "interval", .kind = CONF_INTEGER, .fallback = "60", .minimum = 1, .maximum = 86400},
-	{.name = "timeout", .kind = CONF_INTEGER, .fallback = "60", .minimum = 1, .maximum = 3600},
-	{0}
-};
-
 const struct conf_option master_postfix_treat_options[] = {
 	{.name = "as", .kind = CONF_STRING, .flags = CONF_REQUIRED},
 	{.name = "command", .kind = CONF_STRING},

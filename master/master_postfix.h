@@ -6,7 +6,6 @@
 #include "master/source.h"
 
 #define MASTER_POSTFIX_SECTIONS 2
-extern const struct conf_option master_postfix_options[];      /* postfix { ... } */
 extern const struct conf_option master_postfix_treat_options[];
 
 struct master_postfix;

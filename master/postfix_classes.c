@@ -39,16 +39,6 @@ static bool smtputf8(const struct finder *finder)
 	return postconf_is_yes(finder->spec->smtpd, "smtputf8_enable");
 }
 
-static bool has_word(const char *list, const char *wanted)
-{
-	const char *word;
-	size_t length;
-	while (postfix_word_next(&list, &word, &length))
-		if (strlen(wanted) == length && strncmp(word, wanted, length) == 0)
-			return true;
-	return false;
-}
-
 /* ---- Domains ---- */
 
 static void find_domains(struct finder *finder)
@@ -57,7 +47,7 @@ static void find_domains(struct finder *finder)
 	                                    "relay_domains"};
 	const struct postconf *rewrite = finder->spec->rewrite;
 	struct postfix_lists_spec lists = {
-		.parents = has_word(postconf_get(rewrite, "parent_domain_matches_subdomains"), "relay_domains"),
+		.parents = postfix_words_have(postconf_get(rewrite, "parent_domain_matches_subdomains"), "relay_domains"),
 		.smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable"),
 		.queue = postconf_get(rewrite, "queue_directory"),
 	};
@@ -149,12 +139,12 @@ static void find_open(struct finder *finder)
 		{POSTFIX_RELAY, "relay_recipient_maps"},
 	};
 	const char *overrides = of_smtpd(finder, "receive_override_options");
-	if (has_word(overrides, "no_unknown_recipient_checks") ||
+	if (postfix_words_have(overrides, "no_unknown_recipient_checks") ||
 	    (!postconf_is_yes(finder->spec->smtpd, "smtpd_reject_unlisted_recipient") &&
 	     !names_unlisted(finder->spec->smtpd))) {
 		finder->unlisted = finder->open = finder->used;
 		postfix_plan_note(finder->plan, "this smtpd accepts every recipient in its domains: %s",
-		                  has_word(overrides, "no_unknown_recipient_checks") ?
+		                  postfix_words_have(overrides, "no_unknown_recipient_checks") ?
 		                  "receive_override_options has no_unknown_recipient_checks" :
 		                  "smtpd_reject_unlisted_recipient = no");
 		return;

@@ -10,6 +10,7 @@
 #include "master/postfix_classes.h"
 #include "postfix/postfix_run.h"
 #include "postfix/postfix_words.h"
+#include "postfix/postmap.h"
 #include "master/read.h"
 
 #include <stdio.h>
@@ -49,7 +50,7 @@ static enum rc list_keys(void *context, const char *map, struct buf *out, struct
 static enum rc ask_values(void *context, const char *map, const struct buf *keys, struct buf *out, struct why *why)
 {
 	const struct finder *finder = context;
-	return read_answers(finder->config, finder->commands, map, keys, out, why);
+	return postmap_ask(finder->commands, finder->config, map, keys, out, why);
 }
 
 static enum rc run_command(void *context, const char *command, struct buf *out, struct why *why)

@@ -242,16 +242,6 @@ static void check_patterns(struct gather *gather)
 	gather->patterns = NULL;
 }
 
-static bool has_word(const char *list, const char *wanted)
-{
-	const char *word;
-	size_t length;
-	while (postfix_word_next(&list, &word, &length))
-		if (strlen(wanted) == length && strncmp(word, wanted, length) == 0)
-			return true;
-	return false;
-}
-
 void postfix_transport_find(const struct postconf *rewrite, const struct postfix_world *world,
                             struct postfix_plan *plan)
 {
@@ -261,7 +251,7 @@ void postfix_transport_find(const struct postconf *rewrite, const struct postfix
 	const char *queue = postconf_get(rewrite, "queue_directory");
 	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps",
 	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable")};
-	plan->away.parents = has_word(postconf_get(rewrite, "parent_domain_matches_subdomains"), "transport_maps");
+	plan->away.parents = postfix_words_have(postconf_get(rewrite, "parent_domain_matches_subdomains"), "transport_maps");
 	plan->away.delimiter = postconf_get(rewrite, "recipient_delimiter");
 	plan->later.parents = plan->away.parents;
 	plan->later.delimiter = plan->away.delimiter;

@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/why.h"
+#include "postfix/postfix_lines.h"
 
 /* What the administrator said of a map that can't be listed. */
 enum postfix_treat { POSTFIX_ASK, POSTFIX_LIST, POSTFIX_CATCH_ALL, POSTFIX_IGNORE };
@@ -22,13 +23,5 @@ struct postfix_world {
 	enum postfix_treat (*treat)(void *context, const char *map, const char **command);
 	void *context;
 };
-
-/* Takes the next line off; false: none left. The text isn't NUL-terminated. */
-struct postfix_lines {
-	const char *at;
-	const char *end;
-};
-struct postfix_lines postfix_lines_of(const struct buf *buf);
-bool postfix_lines_next(struct postfix_lines *lines, const char **line, size_t *length);
 
 #endif

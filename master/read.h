@@ -96,8 +96,5 @@ enum rc read_accounts(const char *name, const struct read_sink *sink, struct why
 enum rc read_pipe(const char *name, const struct read_sink *sink, struct why *why);
 /* By nsswitch.conf's text: whether all of the database's sources can be listed; else the first that can't. */
 bool read_accounts_listable(const char *nsswitch, const char *database, char culprit[32]);
-/* What Postfix answers: `postmap -q -`; commands: NULL: as postfix_run_find. Keys one a line; KEY TAB VALUE. */
-enum rc read_answers(const char *config, const char *commands, const char *map, const struct buf *keys,
-                     struct buf *out, struct why *why);
 
 #endif

@@ -5,32 +5,12 @@
 
 #include "common/mem.h"
 #include "postfix/postfix_run.h"
+#include "postfix/postfix_lines.h"
 #include "postfix/postfix_words.h"
-#include "master/postfix_world.h"
+#include "postfix/postmap.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum rc read_answers(const char *config, const char *commands, const char *map, const struct buf *keys,
-                     struct buf *out, struct why *why)
-{
-	struct buf answers = {0};
-	char *postmap = NULL;
-	enum rc rc = postfix_run_find(commands, "postmap", &postmap, why);
-	if (rc != RC_OK)
-		return rc;
-	const char *const argv[] = {postmap, "-c", config, "-q", "-", map, NULL};
-	int status = 0;
-	rc = postfix_run_status(argv, keys, &answers, &status, why);
-	/* Status 1 and no word: no key was found. */
-	if (rc == RC_OK && status != 0 && (status != 1 || why->text[0] != '\0'))
-		rc = why_set(why, RC_IO, "%s", why->text[0] ? why->text : "postmap failed without a word");
-	if (rc == RC_OK)
-		buf_put(out, answers.data, answers.length);
-	buf_free(&answers);
-	free(postmap);
-	return rc;
-}
 
 struct first {
 	struct buf *out;
@@ -73,7 +53,7 @@ enum rc read_pipe(const char *name, const struct read_sink *sink, struct why *wh
 	*map++ = '\0';
 	rc = list_candidates(map, &keys, why);
 	if (rc == RC_OK && keys.length > 0)
-		rc = read_answers(words, commands[0] ? commands : NULL, map, &keys, &answers, why);
+		rc = postmap_ask(commands[0] ? commands : NULL, words, map, &keys, &answers, why);
 	struct postfix_lines lines = postfix_lines_of(&answers);
 	const char *line;
 	size_t length;

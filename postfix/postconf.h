@@ -52,6 +52,8 @@ const struct postconf_service *postconf_service_of(const struct postconf_service
  * service hold (NULL: main.cf alone). RC_IO: it can't be run or it failed: its own words. */
 enum rc postconf_ask(const char *folder, const char *config, const struct postconf_service *service,
                      struct postconf *out, struct why *why);
+/* The same of main.cf alone, as it's written there: nothing is expanded. */
+enum rc postconf_ask_raw(const char *folder, const char *config, struct postconf *out, struct why *why);
 enum rc postconf_ask_services(const char *folder, const char *config, struct postconf_services *out, struct why *why);
 enum rc postconf_ask_types(const char *folder, const char *config, struct buf *out, struct why *why);   /* one a line */
 

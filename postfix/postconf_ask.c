@@ -52,6 +52,17 @@ enum rc postconf_ask(const char *folder, const char *config, const struct postco
 	return rc;
 }
 
+enum rc postconf_ask_raw(const char *folder, const char *config, struct postconf *out, struct why *why)
+{
+	static const char *const nothing[] = {NULL};
+	struct buf text = {0};
+	enum rc rc = ask(folder, config, nothing, &text, why);
+	if (rc == RC_OK)
+		rc = postconf_parse(text.data, text.length, out, why);
+	buf_free(&text);
+	return rc;
+}
+
 enum rc postconf_ask_services(const char *folder, const char *config, struct postconf_services *out, struct why *why)
 {
 	static const char *const list[] = {"-M", NULL}, *const overrides[] = {"-P", NULL};

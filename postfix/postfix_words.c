@@ -62,6 +62,16 @@ char *postfix_word_take(const char **at)
 	return postfix_word_next(at, &word, &length) ? without_braces(word, length) : NULL;
 }
 
+bool postfix_words_have(const char *list, const char *wanted)
+{
+	const char *word;
+	size_t length;
+	while (postfix_word_next(&list, &word, &length))
+		if (strlen(wanted) == length && strncmp(word, wanted, length) == 0)
+			return true;
+	return false;
+}
+
 /* ---- Maps ---- */
 
 bool postfix_map_is(const struct postfix_map *map, const char *type)

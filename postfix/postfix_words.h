@@ -10,6 +10,7 @@
 bool postfix_word_next(const char **at, const char **word, size_t *length);
 /* Likewise, as a string of the caller's own; a word in braces loses them and the white space inside. NULL: none left. */
 char *postfix_word_take(const char **at);
+bool postfix_words_have(const char *list, const char *wanted);      /* as a word of its own */
 
 /* What smtpd would find in a map. */
 enum postfix_map_kind {

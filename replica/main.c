@@ -9,6 +9,7 @@
 #include "common/service.h"
 #include "common/service_notify.h"
 #include "common/service_options.h"
+#include "replica/look.h"
 #include "replica/replica_check.h"
 #include "replica/replica_control.h"
 #include "replica/replica_status.h"
@@ -118,6 +119,8 @@ static int serve(struct daemon *daemon, struct replica_conf **conf)
 /* ---- options ---- */
 
 static const struct service_helper helpers[] = {
+	{"postfix", "DIR", "compare the Postfix configured in DIR with what standard input says (what the daemon starts to "
+	 "do that)", look_main},
 	{0}
 };
 

@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "replica/question.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,45 @@ static void on_table_changed(void *context, struct table *table)
 			session_served(replica->sessions[i]);
 }
 
+/* ---- what Postfix is compared with ---- */
+
+void replica_question_zones(const struct replica *replica, struct buf *out)
+{
+	for (size_t i = 0; i < replica->conf->zone_count; i++) {
+		question_zone(out, session_name(replica->sessions[i]));
+		question_session(out, replica->sessions[i]);
+	}
+}
+
+static void on_question(void *context, struct buf *out)
+{
+	const struct replica *replica = context;
+	replica_conf_question(replica->conf, out);
+	replica_question_zones(replica, out);
+	question_end(out);
+}
+
+static uint64_t on_version(void *context)
+{
+	const struct replica *replica = context;
+	uint64_t version = 0;
+	for (size_t i = 0; i < replica->conf->zone_count; i++)
+		version += session_version(replica->sessions[i]);
+	return version;
+}
+
+static void put_lookout(struct replica *replica)
+{
+	const struct lookout_spec *spec = &replica->conf->postfix;
+	const struct lookout_events events = {.question = on_question, .version = on_version, .context = replica};
+	if (!spec->config)
+		lookout_free(&replica->lookout);
+	else if (replica->lookout)
+		lookout_configure(replica->lookout, spec);
+	else
+		replica->lookout = lookout_new(replica->loop, spec, &events);
+}
+
 /* ---- making and keeping ---- */
 
 static enum rc put_master(struct replica *replica, struct master *old, const struct master_spec *spec,
@@ -277,6 +317,8 @@ enum rc replica_open(struct replica *replica, struct loop *loop, const struct id
 		replica->tables[i] = put_table(replica, NULL, &replica->conf->tables[i]);
 	for (size_t i = 0; rc == RC_OK && i < replica->conf->master_count; i++)
 		rc = put_master(replica, NULL, &replica->conf->masters[i], &replica->masters[i], why);
+	if (rc == RC_OK)
+		put_lookout(replica);
 	return rc;
 }
 
@@ -302,6 +344,7 @@ void replica_close(struct replica *replica)
 {
 	if (!replica->conf)
 		return;
+	lookout_free(&replica->lookout);
 	close_all(replica);
 	replica_conf_free(&replica->conf);
 }
@@ -427,6 +470,7 @@ enum rc replica_reload(struct replica *replica, struct replica_conf **conf, stru
 		log_error("%s", reason.text);
 		on_fatal(replica, "the new configuration can't be put to work");
 	}
+	put_lookout(replica);
 	close_all(&old);
 	replica_conf_free(&old.conf);
 	return RC_OK;

@@ -14,6 +14,7 @@ struct replica {
 	struct master **masters;
 	struct session **sessions;
 	struct table **tables;
+	struct lookout *lookout;         /* NULL: the configuration has no postfix */
 	uint64_t refused;                /* messages and contents that weren't believed */
 	struct why last_refused;
 	struct calm refused_calm;
@@ -28,6 +29,9 @@ void replica_close(struct replica *replica);
 /* SIGHUP: what is unchanged isn't touched. Takes the conf over when it returns RC_OK; otherwise (RC_REFUSED: a setting
  * that needs a restart; RC_IO, ...) the old one is in force. */
 enum rc replica_reload(struct replica *replica, struct replica_conf **conf, struct why *why);
+
+/* The lines of question.h about the zones, as they are now. Reads them whole. */
+void replica_question_zones(const struct replica *replica, struct buf *out);
 
 struct session *replica_session(const struct replica *replica, const char *zone);      /* NULL */
 struct master *replica_master_of(const struct replica *replica, const struct session *session);

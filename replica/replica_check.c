@@ -86,6 +86,7 @@ int replica_check_run(const struct replica_conf *conf)
 		worth = worst(worth, check_zone(&conf->zones[i]));
 	for (size_t i = 0; i < conf->table_count; i++)
 		worth = worst(worth, check_table(conf, &conf->tables[i]));
+	worth = worst(worth, replica_check_postfix(conf));
 	if (conf->table_count == 0) {
 		printf("warning: no table is configured: Postfix gets nothing from these zones\n");
 		worth = worst(worth, 1);

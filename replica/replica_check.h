@@ -7,4 +7,7 @@
 /* Prints to standard output. 0: all is well; 1: there are warnings; 2: there are errors. */
 int replica_check_run(const struct replica_conf *conf);
 
+/* The part of it that looks at this host's Postfix. 0 or 1. */
+int replica_check_postfix(const struct replica_conf *conf);
+
 #endif

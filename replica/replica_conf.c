@@ -4,7 +4,9 @@
 
 #include "common/conf.h"
 #include "common/mem.h"
+#include "postfix/postfix_options.h"
 #include "protocol/link.h"
+#include "replica/question.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,7 @@ static const struct conf_option options[] = {
 	{.name = "master", .kind = CONF_SECTION, .flags = CONF_TITLED | CONF_REQUIRED, .section = master_options},
 	{.name = "zone", .kind = CONF_SECTION, .flags = CONF_TITLED | CONF_REQUIRED, .section = zone_options},
 	{.name = "table", .kind = CONF_SECTION, .flags = CONF_TITLED, .section = table_options},
+	{.name = "postfix", .kind = CONF_SECTION, .section = postfix_options},
 	{0}
 };
 
@@ -256,6 +259,18 @@ static enum rc load_table(struct replica_conf *conf, const struct conf *section,
 	return rc == RC_OK ? load_table_zones(conf, section, out, why) : rc;
 }
 
+static void load_postfix(struct replica_conf *conf, const struct conf *section)
+{
+	const char *commands = conf_string(section, "command_directory"), *service = conf_string(section, "service");
+	conf->postfix = (struct lookout_spec){
+		.config = keep_text(conf, conf_string(section, "config_directory")),
+		.commands = commands ? keep_text(conf, commands) : NULL,
+		.service = service ? keep_text(conf, service) : NULL,
+		.interval_ms = conf_integer(section, "interval") * 1000,
+		.timeout_ms = conf_integer(section, "timeout") * 1000,
+	};
+}
+
 /* ---- the whole ---- */
 
 static enum rc load_sections(struct replica_conf *conf, const struct conf *root, struct why *why)
@@ -273,6 +288,8 @@ static enum rc load_sections(struct replica_conf *conf, const struct conf *root,
 	conf->tables = keep_array(conf, tables, sizeof(*conf->tables));
 	for (size_t i = 0; rc == RC_OK && i < tables; i++, conf->table_count++)
 		rc = load_table(conf, conf_section(root, "table", i), i, why);
+	if (rc == RC_OK && conf_count(root, "postfix") > 0)
+		load_postfix(conf, conf_section(root, "postfix", 0));
 	return rc;
 }
 
@@ -323,4 +340,15 @@ bool replica_table_has(const struct replica_table *table, const char *zone)
 		if (strcmp(table->zones[i], zone) == 0)
 			return true;
 	return table->zone_count == 0;
+}
+
+void replica_conf_question(const struct replica_conf *conf, struct buf *out)
+{
+	question_begin(out, conf->postfix.commands, conf->postfix.service);
+	for (size_t i = 0; i < conf->table_count; i++) {
+		question_table(out, &conf->tables[i].spec);
+		for (size_t j = 0; j < conf->zone_count; j++)
+			if (replica_table_has(&conf->tables[i], conf->zones[j].session.name))
+				question_in(out, conf->zones[j].session.name);
+	}
 }

@@ -2,6 +2,7 @@
 #ifndef REPLICA_REPLICA_CONF_H
 #define REPLICA_REPLICA_CONF_H
 
+#include "replica/lookout.h"
 #include "replica/master.h"
 #include "replica/session.h"
 #include "replica/table.h"
@@ -31,6 +32,7 @@ struct replica_conf {
 	size_t zone_count;
 	struct replica_table *tables;
 	size_t table_count;
+	struct lookout_spec postfix;     /* config: NULL: there is no such section */
 	void **memory;
 	size_t memory_count;
 };
@@ -43,6 +45,9 @@ void replica_conf_free(struct replica_conf **conf);
 
 /* The name of a setting that can't be changed while the daemon runs and differs, or NULL. */
 const char *replica_conf_fixed_change(const struct replica_conf *a, const struct replica_conf *b);
+
+/* The beginning of question.h: what the configuration says, up to the zones. */
+void replica_conf_question(const struct replica_conf *conf, struct buf *out);
 
 /* Is the zone in the table? */
 bool replica_table_has(const struct replica_table *table, const char *zone);

@@ -42,6 +42,15 @@ static void status(struct replica *replica, struct control_request *request)
 	buf_free(&out);
 }
 
+/* For the check, which may not open what we have open. */
+static void question(struct replica *replica, struct control_request *request)
+{
+	struct buf out = {.data = NULL};
+	replica_question_zones(replica, &out);
+	control_reply(request, (const char *)out.data, out.length);
+	buf_free(&out);
+}
+
 static void ask(struct replica *replica, struct control_request *request, bool whole)
 {
 	struct session *session = find_zone(replica, request);
@@ -86,6 +95,7 @@ static const struct command {
 } commands[] = {
 	{"status", 1, status}, {"list", 2, list}, {"refresh", 2, refresh}, {"retransfer", 2, retransfer},
 	{"explain", 3, explain},
+	{"question", 1, question},
 };
 
 void replica_control_handle(void *context, struct control_request *request)

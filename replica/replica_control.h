@@ -1,5 +1,5 @@
 /* replica_control.h: the commands that people send over the control socket: status, list, refresh, retransfer,
- * explain. */
+ * explain; and question, which the check asks. */
 #ifndef REPLICA_REPLICA_CONTROL_H
 #define REPLICA_REPLICA_CONTROL_H
 

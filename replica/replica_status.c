@@ -78,6 +78,28 @@ static json_t *table_json(const struct table *table)
 	return json;
 }
 
+static json_t *finding_json(const struct finding *finding)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "severity", json_string(finding->warning ? "warning" : "hint"));
+	json_object_set_new(json, "sentence", status_json_text(finding->sentence));
+	json_object_set_new(json, "mend", status_json_text(finding->mend));
+	return json;
+}
+
+static json_t *postfix_json(const struct lookout *lookout)
+{
+	struct lookout_status status = lookout_status(lookout);
+	json_t *json = json_object(), *findings = json_array();
+	json_object_set_new(json, "config_directory", status_json_text(status.config));
+	json_object_set_new(json, "looked_at", json_integer(status.looked.ms));
+	json_object_set_new(json, "error", status_json_text(status.error));
+	for (size_t i = 0; i < status.findings->count; i++)
+		json_array_append_new(findings, finding_json(&status.findings->at[i]));
+	json_object_set_new(json, "findings", findings);
+	return json;
+}
+
 /* ---- in one line ---- */
 
 static bool worse(enum message_health *health, enum message_health other)
@@ -86,6 +108,22 @@ static bool worse(enum message_health *health, enum message_health other)
 		return false;
 	*health = other;
 	return true;
+}
+
+static void judge_postfix(const struct lookout *lookout, enum message_health *health, struct why *line)
+{
+	struct lookout_status status = lookout_status(lookout);
+	size_t warnings = findings_warnings(status.findings), first = 0;
+	if ((status.error[0] == '\0' && warnings == 0) || !worse(health, HEALTH_WARNING))
+		return;
+	while (first < status.findings->count && !status.findings->at[first].warning)
+		first++;
+	if (warnings == 0)
+		(void)why_set(line, RC_OK, "%s", status.error);
+	else if (warnings == 1)
+		(void)why_set(line, RC_OK, "Postfix: %s", status.findings->at[first].sentence);
+	else
+		(void)why_set(line, RC_OK, "Postfix: %s; and %zu more", status.findings->at[first].sentence, warnings - 1);
 }
 
 enum message_health replica_status_summary(const struct replica *replica, char out[WHY_MAX])
@@ -110,6 +148,8 @@ enum message_health replica_status_summary(const struct replica *replica, char o
 		if (status.hopeless && worse(&health, HEALTH_WARNING))
 			(void)why_set(&line, RC_OK, "master \"%s\": %s", master_spec(replica->masters[i])->name, status.error);
 	}
+	if (replica->lookout)
+		judge_postfix(replica->lookout, &health, &line);
 	if (health == HEALTH_OK)
 		(void)why_set(&line, RC_OK, "%zu zone%s fresh, %" PRIu64 " recipients, %zu table%s right",
 		              replica->conf->zone_count, replica->conf->zone_count == 1 ? "" : "s", recipients,
@@ -148,6 +188,8 @@ void replica_status_json(const struct replica *replica, struct buf *out)
 	json_object_set_new(json, "masters", masters);
 	json_object_set_new(json, "zones", zones);
 	json_object_set_new(json, "tables", tables);
+	if (replica->lookout)
+		json_object_set_new(json, "postfix", postfix_json(replica->lookout));
 	json_object_set_new(json, "refused", refused_json(replica));
 	char *line = json_dumps(json, JSON_COMPACT);
 	if (!line)

@@ -315,6 +315,7 @@ enum rc session_configure(struct session *session, const struct session_spec *sp
 	session->spec = spec;
 	if (same)
 		return RC_OK;
+	session->version++;
 	tally_all(session);
 	greet(session);
 	session->events.changed(session->events.context, session, true, true);
@@ -363,4 +364,9 @@ const struct allow *session_allow(const struct session *session)
 const struct tally *session_tally(const struct session *session)
 {
 	return &session->tally;
+}
+
+uint64_t session_version(const struct session *session)
+{
+	return session->version;
 }

@@ -73,6 +73,8 @@ struct zonedb *session_db(const struct session *session);
 const struct allow *session_allow(const struct session *session);
 bool session_open(const struct session *session);        /* expired, and its domains are to be accepted */
 const struct tally *session_tally(const struct session *session);
+/* Counts up whenever its DOMAIN or PARAM records may be others than before. */
+uint64_t session_version(const struct session *session);
 
 struct session_status {
 	enum message_health health;

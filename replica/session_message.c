@@ -107,14 +107,16 @@ static enum refresh_event progress(struct session *session, const struct changes
 
 static void tell_tables(struct session *session, const struct changeset *changeset)
 {
-	bool recipients = false, domains = false;
+	bool recipients = false, domains = false, params = false;
 	for (uint32_t i = 0; i < changeset->count; i++) {
 		const struct record *record = &changeset->operations[i].record;
 		if (!allow_has(session->allow, record))
 			continue;
 		recipients = recipients || record->type == RECORD_RCPT;
 		domains = domains || record->type == RECORD_DOMAIN;
+		params = params || record->type == RECORD_PARAM;
 	}
+	session->version += domains || params;
 	session->events.changed(session->events.context, session, recipients, domains);
 }
 
@@ -277,6 +279,7 @@ void session_on_end(void *context, enum rc rc, const struct why *why)
 	session->tally = session->incoming;
 	session->damage.text[0] = '\0';
 	session->newest = meta->serial;
+	session->version++;
 	session->events.changed(session->events.context, session, true, true);
 	session_received(session);
 	session_event(session, REFRESH_ON_STORED);

@@ -16,6 +16,7 @@ struct session {
 	struct allow *allow;
 	struct tally tally;            /* of the records in db */
 	struct tally incoming;         /* of a set that is being stored */
+	uint64_t version;              /* of the records that aren't RCPT */
 	struct transfer *transfer;
 
 	enum refresh_state state;

@@ -29,6 +29,7 @@ struct run {
 	size_t largest;               /* piece of output */
 	size_t stop_after;            /* 0: never */
 	bool abandon_in_output;
+	const struct buf *input;
 	bool ended;
 	enum child_end end;
 	int code;
@@ -59,7 +60,8 @@ static void on_end(void *context, enum child_end end, int code, const char *comp
 
 static void start_program(struct run *run, const char *const *argv, int64_t timeout_ms)
 {
-	struct child_spec spec = {argv, timeout_ms, on_output, on_end, run};
+	struct child_spec spec = {.argv = argv, .timeout_ms = timeout_ms, .on_output = on_output, .on_end = on_end,
+	                          .context = run, .input = run->input};
 	struct why why = {""};
 	run->ended = false;
 	run->largest = 0;
@@ -151,6 +153,21 @@ static void much_output(void **state)
 	assert_string_equal(run->complaint, "end");
 	run_script(run, "head -c 1000000 /dev/zero | tr '\\0' x >&2");
 	assert_int_equal(strlen(run->complaint), 300);
+}
+
+static void input_is_there_whole(void **state)
+{
+	struct run *run = *state;
+	struct buf input = {0};
+	for (int i = 0; i < 300000; i++)
+		buf_put(&input, "a line\n", 7);
+	run->input = &input;
+	run_script(run, "wc -c; cat");
+	assert_int_equal(strtol(buf_text(&run->output), NULL, 10), 2100000);
+	run->input = NULL;
+	run_script(run, "cat; echo end");
+	assert_string_equal(buf_text(&run->output), "end\n");
+	buf_free(&input);
 }
 
 static void time_out(void **state)
@@ -250,7 +267,8 @@ static void cannot_start(void **state)
 	struct run *run = *state;
 	struct why why = {""};
 	const char *missing[] = {"/no/such/program", NULL};
-	struct child_spec spec = {missing, 1000, on_output, on_end, run};
+	struct child_spec spec = {.argv = missing, .timeout_ms = 1000, .on_output = on_output, .on_end = on_end,
+	                          .context = run};
 	assert_int_equal(child_start(run->loop, &spec, &run->child, &why), RC_IO);
 	assert_non_null(strstr(why.text, "can't run /no/such/program: No such file"));
 	const char *folder[] = {"/", NULL};
@@ -290,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(output_status_complaint),
 		TEST(much_output),
+		TEST(input_is_there_whole),
 		TEST(time_out),
 		TEST(stopped_by_reader),
 		TEST(abandoned),

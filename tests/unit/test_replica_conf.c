@@ -77,6 +77,37 @@ static void a_good_one(void **state)
 	replica_conf_free(&conf);
 }
 
+static void a_postfix(void **state)
+{
+	(void)state;
+	struct replica_conf *conf = NULL;
+	struct why why;
+	struct buf question = {0};
+	assert_int_equal(parse(MASTER ZONE, &conf, &why), RC_OK);
+	assert_null(conf->postfix.config);
+	replica_conf_free(&conf);
+	assert_int_equal(parse(MASTER ZONE "postfix { }\n", &conf, &why), RC_OK);
+	assert_string_equal(conf->postfix.config, "/etc/postfix");
+	assert_null(conf->postfix.commands);
+	assert_null(conf->postfix.service);
+	assert_int_equal(conf->postfix.interval_ms, 60000);
+	assert_int_equal(conf->postfix.timeout_ms, 60000);
+	replica_conf_free(&conf);
+	assert_int_equal(parse(MASTER ZONE "zone \"other\" { master = \"primary\" domains = { \"c\" } }\n" TABLE("t", "/t/x")
+	                       "table \"d\" { holds = \"domains\" path = \"/t/d\" zones = { \"other\" } }\n"
+	                       "postfix { config_directory = \"/p\" command_directory = \"/c\" service = \"smtp\" "
+	                       "interval = 5 timeout = 7 }\n", &conf, &why), RC_OK);
+	assert_string_equal(conf->postfix.config, "/p");
+	assert_int_equal(conf->postfix.interval_ms, 5000);
+	assert_int_equal(conf->postfix.timeout_ms, 7000);
+	replica_conf_question(conf, &question);
+	assert_string_equal(buf_text(&question), "question\t1\ncommands\t/c\nservice\tsmtp\n"
+	                    "table\tt\trecipients\thash\t/t/x\t.db\nin\texample\nin\tother\n"
+	                    "table\td\tdomains\thash\t/t/d\t.db\nin\tother\n");
+	buf_free(&question);
+	replica_conf_free(&conf);
+}
+
 static void mistakes(void **state)
 {
 	(void)state;
@@ -107,6 +138,9 @@ static void mistakes(void **state)
 		{MASTER ZONE "table \"t\" { holds = \"domains\" path = \"/t\" zones = { } }\n", ":3:", "leave it out"},
 		{MASTER ZONE TABLE("a", "/t/x") TABLE("b", "/t//x"), ":4:", "same file"},
 		{MASTER ZONE TABLE("..", "/t/x"), ":3:", "name"},
+		{MASTER ZONE "postfix { config_directory = \"postfix\" }\n", ":3:", "config_directory"},
+		{MASTER ZONE "postfix { timeout = 0 }\n", ":3:", "timeout"},
+		{MASTER ZONE "postfix { }\npostfix { }\n", ":4:", "postfix"},
 		{MASTER ZONE "tabel \"t\" { }\n", ":3:", "tabel"},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -124,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one),
+		cmocka_unit_test(a_postfix),
 		cmocka_unit_test(mistakes),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -91,6 +91,10 @@ static void test_golden(void **state)
 	check("replica-empty", VERDICT_CRITICAL);
 	check("replica-expired", VERDICT_CRITICAL);
 	check("replica-wrong-key", VERDICT_WARNING);
+	check("replica-postfix", VERDICT_WARNING);
+	check("replica-postfix-broken", VERDICT_WARNING);
+	check("replica-postfix-well", VERDICT_OK);
+	check("replica-postfix-hostile", VERDICT_WARNING);
 	check("hostile", VERDICT_UNKNOWN);
 	check("nothing", VERDICT_UNKNOWN);
 }

@@ -1,5 +1,5 @@
-/* postfix_world.c: lines; see postfix_world.h. */
-#include "master/postfix_world.h"
+/* postfix_lines.c: see postfix_lines.h. */
+#include "postfix/postfix_lines.h"
 
 #include <string.h>
 
