@@ -81,12 +81,13 @@ def memory(pid, name):
     return 0
 
 
-def children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
-            return [int(word) for word in f.read().split()]
-    except FileNotFoundError:
-        return []
+def readers(pid):
+    """The processes that list a map for this master; not one that is a copy of the daemon still, just forked."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
+        for child_pid in f.read().split():
+            with contextlib.suppress(OSError), open(f"/proc/{child_pid}/cmdline", "rb") as line:
+                if b"\0--read\0" in line.read():
+                    yield int(child_pid)
 
 
 def ask(path):
@@ -114,7 +115,7 @@ class Sampler(threading.Thread):
                 begin = time.monotonic()
                 ask(self.master.socket)
                 self.stall = max(self.stall, time.monotonic() - begin)
-            for pid in () if self.patience else children(self.master.pid):
+            for pid in () if self.patience else readers(self.master.pid):
                 with contextlib.suppress(OSError):
                     self.helpers = max(self.helpers, memory(pid, "VmHWM"))
             time.sleep(0.002)
