@@ -129,12 +129,12 @@ static void radix_sort(struct run *run, unsigned from)
 	}
 }
 
-void fpset_seal_tagged(struct fpset *set, uint32_t *tags)
+void fpset_seal_tagged(struct fpset *set, uint32_t *tags, unsigned equal)
 {
 	if (set->count < 2)
 		return;
 	struct run all = {set->at, tags, set->count};
-	radix_sort(&all, 0);
+	radix_sort(&all, equal);
 	size_t kept = 1;
 	for (size_t i = 1; i < set->count; i++) {
 		if (fingerprint_compare(&set->at[i], &set->at[kept - 1]) == 0)
@@ -148,7 +148,7 @@ void fpset_seal_tagged(struct fpset *set, uint32_t *tags)
 
 void fpset_seal(struct fpset *set)
 {
-	fpset_seal_tagged(set, NULL);
+	fpset_seal_tagged(set, NULL, 0);
 }
 
 /* part / 2^64 of count. */
