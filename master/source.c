@@ -46,6 +46,12 @@ static bool settles(const struct source *source)
 	return source->map.text || source_is_postfix(source);
 }
 
+/* Its stamp alone tells whether it has changed. */
+static bool is_told_by_file(const struct source *source)
+{
+	return source_has_file(source) && !source->map.accounts;
+}
+
 static int64_t at_most(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -134,7 +140,7 @@ static void on_poll(void *context)
 {
 	struct source *source = context;
 	loop_timer_after(source->loop, &source->poll, source->spec->interval_ms, on_poll, source);
-	if (source_has_file(source))
+	if (is_told_by_file(source))
 		look(source);
 	else if (source->phase != SOURCE_READING)
 		begin(source, false);
@@ -297,10 +303,10 @@ void source_read_now(struct source *source)
 
 void source_check(struct source *source)
 {
-	if (!source_has_file(source))
-		begin(source, false);
-	else
+	if (is_told_by_file(source))
 		look(source);
+	else
+		begin(source, false);
 }
 
 void source_rekey(struct source *source, const uint8_t key[RECORD_HASH_KEY_BYTES])
