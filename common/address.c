@@ -15,6 +15,11 @@
 
 #include <string.h>
 
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
 static bool is_control(char c)
 {
 	return (unsigned char)c < 0x20 || c == 0x7f;
@@ -73,7 +78,7 @@ static enum rc fold(const void *key, size_t length, bool smtputf8, char out[ADDR
 			return rc;
 	} else {
 		for (size_t i = 0; i < length; i++)
-			out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
+			out[i] = lower(text[i]);
 		*out_length = length;
 	}
 	out[*out_length] = '\0';
@@ -162,8 +167,67 @@ static enum rc join(const char *local, size_t local_length, const char *domain, 
 	return join_plain(text, quote(local, local_length, text), domain, domain_length, out, why);
 }
 
+/* ---- The common case ---- */
+
+/* What a byte is where nothing needs quoting or ICU. The other half of the table is zero, OTHER, too. */
+enum byte_kind { OTHER, PLAIN, AT, DOT };
+#define O OTHER
+#define P PLAIN
+#define A AT
+#define D DOT
+static const uint8_t byte_kinds[256] = {
+	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
+	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
+	O, P, O, P, P, P, P, P, O, O, P, P, O, P, D, P,
+	P, P, P, P, P, P, P, P, P, P, O, O, O, P, O, P,
+	A, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, O, O, O, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, O,
+};
+#undef O
+#undef P
+#undef A
+#undef D
+
+/* Nearly all keys: printable ASCII without specials, one '@' at most, a dot-string before it. What the general way makes
+ * of them takes a tenth of its time to say. False: not one of these, *out is untouched. */
+static bool parse_plain(const char *key, size_t length, struct address *out)
+{
+	size_t at = length;
+	uint8_t before = PLAIN;
+	if (length == 0 || length > ADDRESS_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		uint8_t kind = byte_kinds[(unsigned char)key[i]];
+		if (kind == PLAIN) {
+			before = PLAIN;
+			continue;
+		}
+		bool local = at == length;
+		bool dots = local && before == DOT && i > 0;      /* two, or one at the end */
+		bool leads = kind == DOT && i == 0;
+		if (kind == OTHER || (kind == AT && !local) || dots || leads)
+			return false;
+		if (kind == AT)
+			at = i;
+		before = kind;
+	}
+	if (at + 1 == length)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		out->text[i] = lower(key[i]);
+	out->text[length] = '\0';
+	out->kind = at == length ? ADDRESS_BARE : at == 0 ? ADDRESS_CATCHALL : ADDRESS_FULL;
+	out->length = (uint16_t)length;
+	out->at = (uint16_t)at;
+	return true;
+}
+
 enum rc address_parse(const void *key, size_t length, bool smtputf8, struct address *out, struct why *why)
 {
+	if (parse_plain(key, length, out))
+		return RC_OK;
 	char text[ADDRESS_MAX + 1];
 	size_t text_length = 0;
 	enum rc rc = fold(key, length, smtputf8, text, &text_length, why);

@@ -5,11 +5,20 @@
 #include "common/mem.h"
 #include "common/log.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LARGE_BYTES (128 * 1024)
+
+/* Setting the threshold also keeps it from growing. */
+void mem_give_back(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+}
 
 _Noreturn void mem_exhausted(void)
 {

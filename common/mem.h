@@ -13,6 +13,10 @@ char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t length);
 char *mem_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* For a process that needs much memory now and then: what is freed in large pieces goes back to the system at once. The
+ * allocator's own habit is to keep the more, the larger the pieces were. */
+void mem_give_back(void);
+
 /* What the others do when there is none left: says so and ends the process. For other allocators' failures. */
 _Noreturn void mem_exhausted(void);
 

@@ -7,9 +7,11 @@
 
 #include <sodium.h>
 
+#include <assert.h>
 #include <string.h>
 
-#define ENCODED_MAX (1 + 2 + RECORD_KEY_MAX + 2 + RECORD_VALUE_MAX)
+#define HEAD_MAX (1 + 2 + 2)
+#define ENCODED_MAX (HEAD_MAX + RECORD_KEY_MAX + RECORD_VALUE_MAX)
 
 _Static_assert(crypto_shorthash_siphashx24_KEYBYTES == RECORD_HASH_KEY_BYTES, "the epoch's id is the key");
 _Static_assert(crypto_shorthash_siphashx24_BYTES == 16, "a fingerprint has 16 bytes");
@@ -32,15 +34,29 @@ const char *record_type_name(enum record_type type)
 	return "?";
 }
 
+static size_t put_text(uint8_t *out, const char *text, uint16_t length)
+{
+	out[0] = (uint8_t)(length >> 8);
+	out[1] = (uint8_t)length;
+	memcpy(out + 2, text, length);
+	return 2 + (size_t)length;
+}
+
+/* Returns how many bytes were used: HEAD_MAX beside key and value at most. */
+static size_t encode(uint8_t *out, const struct record *record)
+{
+	size_t length = 1;
+	out[0] = (uint8_t)record->type;
+	length += put_text(out + length, record->key, record->key_length);
+	if (record->type == RECORD_PARAM)
+		length += put_text(out + length, record->value, record->value_length);
+	return length;
+}
+
 void record_encode(struct buf *out, const struct record *record)
 {
-	buf_put_u8(out, (uint8_t)record->type);
-	buf_put_u16(out, record->key_length);
-	buf_put(out, record->key, record->key_length);
-	if (record->type == RECORD_PARAM) {
-		buf_put_u16(out, record->value_length);
-		buf_put(out, record->value, record->value_length);
-	}
+	buf_reserve(out, HEAD_MAX + (size_t)record->key_length + record->value_length);
+	out->length += encode(out->data + out->length, record);
 }
 
 static bool has_control(const uint8_t *text, size_t length)
@@ -111,34 +127,20 @@ static uint64_t load_u64(const uint8_t *bytes)
 	return value;
 }
 
-/* The encoding is made on the stack: this runs once for each record of a zone at start. */
-struct fingerprint record_fingerprint(const uint8_t key[RECORD_HASH_KEY_BYTES], const struct record *record)
+struct fingerprint record_fingerprint_encoded(const uint8_t key[RECORD_HASH_KEY_BYTES], const void *encoded,
+                                              size_t length)
 {
-	uint8_t encoded[ENCODED_MAX];
-	size_t length = 0;
-	encoded[length++] = (uint8_t)record->type;
-	encoded[length++] = (uint8_t)(record->key_length >> 8);
-	encoded[length++] = (uint8_t)record->key_length;
-	memcpy(encoded + length, record->key, record->key_length);
-	length += record->key_length;
-	if (record->type == RECORD_PARAM) {
-		encoded[length++] = (uint8_t)(record->value_length >> 8);
-		encoded[length++] = (uint8_t)record->value_length;
-		memcpy(encoded + length, record->value, record->value_length);
-		length += record->value_length;
-	}
 	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
 	crypto_shorthash_siphashx24(hash, encoded, length, key);
 	return (struct fingerprint){.high = load_u64(hash), .low = load_u64(hash + 8)};
 }
 
-int fingerprint_compare(const struct fingerprint *a, const struct fingerprint *b)
+/* The encoding is made on the stack: this runs once for each record of a zone at start. */
+struct fingerprint record_fingerprint(const uint8_t key[RECORD_HASH_KEY_BYTES], const struct record *record)
 {
-	if (a->high != b->high)
-		return a->high < b->high ? -1 : 1;
-	if (a->low != b->low)
-		return a->low < b->low ? -1 : 1;
-	return 0;
+	uint8_t encoded[ENCODED_MAX];
+	assert(record->key_length <= RECORD_KEY_MAX && record->value_length <= RECORD_VALUE_MAX);
+	return record_fingerprint_encoded(key, encoded, encode(encoded, record));
 }
 
 void digest_add(struct digest *digest, const struct fingerprint *print)

@@ -47,7 +47,19 @@ struct fingerprint {
 	uint64_t low;
 };
 struct fingerprint record_fingerprint(const uint8_t key[RECORD_HASH_KEY_BYTES], const struct record *record);
-int fingerprint_compare(const struct fingerprint *a, const struct fingerprint *b);      /* <0, 0, >0 */
+/* The same of its encoding. */
+struct fingerprint record_fingerprint_encoded(const uint8_t key[RECORD_HASH_KEY_BYTES], const void *encoded,
+                                              size_t length);
+
+/* <0, 0, >0. Here, because sets of millions are compared with it. */
+static inline int fingerprint_compare(const struct fingerprint *a, const struct fingerprint *b)
+{
+	if (a->high != b->high)
+		return a->high < b->high ? -1 : 1;
+	if (a->low != b->low)
+		return a->low < b->low ? -1 : 1;
+	return 0;
+}
 
 /* The order-free sum (modulo 2^128) of a set's fingerprints. */
 struct digest {

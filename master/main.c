@@ -246,6 +246,7 @@ static int serve(struct master *master)
 {
 	struct why why;
 	service_harden();
+	mem_give_back();
 	if (start(master, &why) != RC_OK) {
 		log_error("%s", why.text);
 		stop(master);

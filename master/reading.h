@@ -16,7 +16,9 @@ bool reading_empty(const struct reading *reading);
 
 /* Duplicates are fine. RC_LIMIT when the texts pass 4 GiB. */
 enum rc reading_add(struct reading *reading, const struct record *record, struct why *why);
-void reading_seal(struct reading *reading);                       /* sorts, drops duplicates */
+/* Sorts, drops duplicates: some milliseconds of it. True: it's sealed; false: call again. */
+bool reading_seal_some(struct reading *reading);
+void reading_seal(struct reading *reading);                       /* all of it */
 
 /* After sealing. The set and the records' texts belong to the reading. */
 const struct fpset *reading_set(const struct reading *reading);

@@ -9,7 +9,11 @@ static void explain_map(const struct source_failure *failure, struct why *why)
 	struct read_stamp now;
 	bool index = map->index;
 	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
-	if (failure->end == CHILD_TIMED_OUT)
+	if (failure->end == CHILD_TIMED_OUT && map->accounts)
+		why_set(why, RC_IO, "%s: the system's account database didn't list its accounts within %lld ms: mend what "
+		        "/etc/nsswitch.conf names and doesn't answer, raise the timeout of postfix { }, or say what lists them: "
+		        "treat \"%s\" { as = \"list\" command = \"...\" }", map->name, (long long)failure->spec->timeout_ms, map->name);
+	else if (failure->end == CHILD_TIMED_OUT)
 		why_set(why, RC_IO, "%s: couldn't be read within %lld ms: somebody holds its lock, or the disk is slow", map->name,
 		        (long long)failure->spec->timeout_ms);
 	else if (failure->end == CHILD_KILLED && index)

@@ -78,12 +78,14 @@ bool source_map_no_file(const char *text, struct source_map *out)
 	const char *name = text[prefix] == ':' ? text + prefix + 1 : "";
 	const char *file = special_file(type, name);
 	bool piped = strcmp(type, READ_PIPE) == 0;
+	bool accounts = strcmp(type, "unix") == 0;
 	free(type);
 	if (!file)
 		return false;
 	out->name = mem_strdup(text);
 	out->argument = mem_strdup(text);
 	out->file = file[0] != '\0' ? mem_strdup(file) : NULL;
+	out->accounts = accounts;
 	if (piped && strrchr(name, '\t'))
 		find_members(strrchr(name, '\t') + 1, out);
 	return true;

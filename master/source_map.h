@@ -13,6 +13,7 @@ struct source_map {
 	char *file;          /* what is read and watched; NULL: it's no file, and read at each poll */
 	bool text;           /* not an index: no lock */
 	bool index;
+	bool accounts;       /* the system's: other databases than the file may have some, so they're read at each poll, too */
 	char **members;      /* of a pipemap: files that it looks into; NULL: none */
 	size_t member_count;
 };

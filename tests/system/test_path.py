@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """The whole path on real Postfix: what changes in the primary's maps shows in the backup's SMTP replies."""
 import os
+import subprocess
 
-from lib import runner, smtp
+from lib import env, runner, smtp
 from lib.postfix import Postfix
 from lib.rxfer import Pair, run
 from lib.wait import wait_for
@@ -167,6 +168,35 @@ class Path(runner.TestCase):
         wait_for(lambda: sees("end@example.com"), 20, "the reading of the slow source")
         write("quick", others[1:] + ["sign@example.com"], True)
         pair.wait_keys((keys | {"sign@example.com", "end@example.com"}) - {others[0]})
+
+    def test_a_change_in_one_source_reads_that_source_alone(self):
+        paths = {kind: os.path.join(self.folder, kind) for kind in ("hash", "lmdb", "text")}
+
+        def write(kind, keys):
+            with open(paths[kind] + ".new", "w", encoding="utf-8") as f:
+                f.writelines(f"{key} x\n" for key in keys)
+            if kind != "text":
+                subprocess.run([os.path.join(env.postfix().bin, "postmap"), f"{kind}:{paths[kind]}.new"], check=True)
+            suffix = {"hash": ".db", "lmdb": ".lmdb", "text": ""}[kind]
+            os.rename(paths[kind] + ".new" + suffix, paths[kind] + suffix)
+
+        def reads():
+            return {s["name"]: s["read"] for s in pair.master.status()["zones"][0]["sources"]}
+
+        keys = {kind: [f"{kind}{n}@example.com" for n in range(20)] for kind in paths}
+        for kind, listed in keys.items():
+            write(kind, listed)
+        others = "\n".join(f'source "{kind}" {{ map = "{kind}:{paths[kind]}" }}' for kind in ("hash", "lmdb"))
+        pair = Pair(self.folder, f'map = "{paths["text"]}"', zone=others)
+        self.start_pair(pair)
+        pair.wait_keys(sum(keys.values(), []))
+        for kind, name in (("text", "map"), ("hash", "hash"), ("lmdb", "lmdb")):
+            for change in (keys[kind].append, keys[kind].remove):
+                before = reads()
+                change(f"more.{kind}@example.com")
+                write(kind, keys[kind])
+                pair.wait_keys(sum(keys.values(), []))
+                self.assertEqual([n for n, read in reads().items() if read != before[n]], [name])
 
     def test_extension_addresses(self):
         self.usual(["alice@example.com", "bob+lists@example.com"], recipient_delimiter="+")

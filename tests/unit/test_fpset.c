@@ -105,8 +105,55 @@ static void compares(void **state)
 	fpset_free(&either);
 }
 
+/* Hashes, and sets in which a member is nowhere near where it would be if all were spread evenly. */
+static void finds(void **state)
+{
+	(void)state;
+	static const uint64_t masks[][2] = {{UINT64_MAX, UINT64_MAX}, {0, UINT64_MAX}, {0xffff, 1}, {(uint64_t)0xff << 56, 0xff},
+	                                    {(uint64_t)0xfff << 30, 0xf}};
+	for (size_t m = 0; m < sizeof(masks) / sizeof(*masks); m++) {
+		struct fpset set = {0};
+		fill(&set, 20000, masks[m][0], masks[m][1]);
+		fpset_append(&set, (struct fingerprint){0});
+		fpset_append(&set, (struct fingerprint){.high = UINT64_MAX, .low = UINT64_MAX});
+		fpset_seal(&set);
+		for (size_t i = 0; i < set.count; i++)
+			assert_int_equal(fpset_find(&set, &set.at[i]), i);
+		for (size_t i = 0; i + 1 < set.count; i++) {
+			struct fingerprint between = set.at[i];
+			between.high += ++between.low == 0;
+			if (fingerprint_compare(&between, &set.at[i + 1]) != 0)
+				assert_int_equal(fpset_find(&set, &between), set.count);
+		}
+		fpset_free(&set);
+	}
+}
+
+static void tags_go_along(void **state)
+{
+	(void)state;
+	enum { COUNT = 30000 };
+	struct fpset set = {0};
+	static struct fingerprint before[COUNT];
+	static uint32_t tags[COUNT];
+	fill(&set, COUNT, UINT64_MAX >> 8, UINT64_MAX);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		if (i % 10 == 9)
+			set.at[i] = set.at[i - 1];
+		before[i] = set.at[i];
+		tags[i] = i;
+	}
+	fpset_seal_tagged(&set, tags, 8);
+	check_sorted(&set);
+	assert_int_equal(set.count, COUNT - COUNT / 10);
+	for (size_t i = 0; i < set.count; i++)
+		assert_int_equal(fingerprint_compare(&set.at[i], &before[tags[i]]), 0);
+	fpset_free(&set);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(seals), cmocka_unit_test(compares)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(seals), cmocka_unit_test(compares), cmocka_unit_test(finds),
+	                                   cmocka_unit_test(tags_go_along)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,46 @@ static void many_are_sorted_and_found(void **state)
 	fpset_free(&taken);
 }
 
+/* Recipients and their domains as a map has them, in no order and some of them twice. */
+static void a_large_one_is_sealed_in_pieces(void **state)
+{
+	(void)state;
+	const int count = 150000, domains = 3000;
+	struct reading *reading = reading_new(key);
+	char text[64];
+	for (int i = 0; i < count + 1000; i++) {
+		int number = (int)((int64_t)i % count * 7919 % count);
+		(void)snprintf(text, sizeof(text), "user%d@d%d.example", number, number % domains);
+		add(reading, RECORD_RCPT, text);
+		add(reading, RECORD_DOMAIN, strchr(text, '@') + 1);
+	}
+	int pieces = 1;
+	while (!reading_seal_some(reading))
+		pieces++;
+	assert_true(pieces >= 2);
+	const struct fpset *set = reading_set(reading);
+	assert_int_equal(set->count, count + domains);
+	assert_int_equal(reading_count(reading, RECORD_RCPT), count);
+	assert_int_equal(reading_count(reading, RECORD_DOMAIN), domains);
+	for (size_t i = 1; i < set->count; i++)
+		assert_true(fingerprint_compare(&set->at[i - 1], &set->at[i]) < 0);
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(text, sizeof(text), "user%d@d%d.example", i, i % domains);
+		assert_true(finds(reading, RECORD_RCPT, text));
+		assert_true(finds(reading, RECORD_DOMAIN, strchr(text, '@') + 1));
+	}
+	reading_free(&reading);
+
+	/* Given up in the middle. */
+	reading = reading_new(key);
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(text, sizeof(text), "user%d@example.com", i);
+		add(reading, RECORD_RCPT, text);
+	}
+	assert_false(reading_seal_some(reading));
+	reading_free(&reading);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +157,7 @@ int main(void)
 		cmocka_unit_test(an_empty_one_has_nothing),
 		cmocka_unit_test(parameters_keep_their_values),
 		cmocka_unit_test(many_are_sorted_and_found),
+		cmocka_unit_test(a_large_one_is_sealed_in_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
