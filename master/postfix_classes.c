@@ -433,7 +433,7 @@ void postfix_classes_find(const struct postfix_classes_spec *spec, const struct 
 	const unsigned all = POSTFIX_ALL_CLASSES;
 	find_domains(&finder);
 	find_bare(&finder);
-	postfix_transport_find(spec->rewrite, world, plan);
+	postfix_transport_find(spec, world, plan);
 	find_open(&finder);
 	add_maps(&finder, "recipient_canonical_maps", all, true);
 	add_maps(&finder, "canonical_maps", all, true);

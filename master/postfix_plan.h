@@ -15,6 +15,8 @@
  *   away KEY, kept KEY, own KEY,
  *   moved KEY                             what transport_maps and relocated_maps do (postfix_away.h)
  *   gone CLASS                            its transport is error: (as away, for what transport_maps don't know)
+ *   away-parents                          a domain of theirs covers those below it
+ *   split DELIMITERS lists                where an extension begins for all these; "" instead of "lists": not in owner-x
  *   watch PATH                            when it changes the plan must be made anew
  *   note TEXT                             what the administrator should know
  *   problem PARAMETER MAP TEXT            the plan isn't to be used before this is mended

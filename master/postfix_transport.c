@@ -25,6 +25,7 @@ struct gather {
 	struct postfix_plan *plan;
 	const char *parameter;
 	bool smtputf8;
+	struct postfix_split smtpd;  /* where smtpd ends a local part: other processes, other overrides */
 	bool exact;
 	char *patterns;              /* a map of patterns that takes nothing away, or NULL */
 	bool everything;             /* a map that answers every question has gone before */
@@ -76,7 +77,7 @@ static bool is_harmless(const struct postfix_world *world, const struct postfix_
 	return harmless;
 }
 
-static void keep_addresses(struct postfix_away_set *set)
+static void drop_domains(struct postfix_away_set *set)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < set->count; i++) {
@@ -91,13 +92,8 @@ static void keep_addresses(struct postfix_away_set *set)
 /* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
 static void take_static(struct gather *gather, const struct postfix_map *map)
 {
-	struct postfix_away *away = &gather->plan->away;
-	keep_addresses(&away->transport);
-	keep_addresses(&gather->plan->later.transport);
-	/* An address with an extension has its answer before it's looked for without one. */
-	for (size_t i = 0; i < away->transport.count && away->delimiter[0] != '\0'; i++)
-		if (!is_transport(map->name, strlen(map->name), "error"))
-			away->transport.at[i].verdict = POSTFIX_KEPT;
+	drop_domains(&gather->plan->away.transport);
+	drop_domains(&gather->plan->later.transport);
 	add_transport(gather, "*", map->name, strlen(map->name));
 	gather->everything = true;
 }
@@ -130,6 +126,18 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 	return true;
 }
 
+/* Whether those who look for transports find an extension's end where smtpd finds it, or it finds none. */
+static bool splits_alike(const struct gather *gather)
+{
+	return gather->smtpd.delimiters[0] == '\0' || postfix_split_same(&gather->smtpd, &gather->plan->away.split);
+}
+
+/* Then no other address leads smtpd to its key. */
+static bool is_extended(const struct gather *gather, const struct address *address)
+{
+	return postfix_away_strip(address->text, address->at, &gather->smtpd) != address->at;
+}
+
 static bool add_moved_map(void *context, const struct postfix_map *map)
 {
 	struct gather *gather = context;
@@ -146,6 +154,7 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	while (postfix_lines_next(&lines, &line, &length)) {
 		struct address address;
 		if (address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK &&
+		    (address.kind == ADDRESS_CATCHALL || splits_alike(gather) || is_extended(gather, &address)) &&
 		    (!map->exact || postfix_away_folded(line, length, &address)))
 			postfix_away_add(&gather->plan->away.moved, address.text, POSTFIX_AWAY);
 	}
@@ -153,17 +162,21 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	return true;
 }
 
+/* What an address of this domain meets that has no entry itself. */
+static bool others_are_away(const struct postfix_away *away, const char *domain)
+{
+	const struct postfix_away only = {.transport = away->transport, .parents = away->parents};
+	struct address all = {.kind = ADDRESS_CATCHALL, .length = (uint16_t)(strlen(domain) + 1)};
+	all.text[0] = '@';
+	memcpy(all.text + 1, domain, all.length);
+	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+}
+
 /* What a domain meets that has no entry itself. */
 static bool parents_are_away(const struct postfix_away *away, const char *domain)
 {
-	struct postfix_away only = {.transport = away->transport, .parents = away->parents};
-	struct address all = {.kind = ADDRESS_CATCHALL};
 	const char *dot = strchr(domain + 1, '.');
-	const char *next = dot && away->parents ? dot + 1 : dot ? dot : "";
-	all.length = (uint16_t)(strlen(next) + 1);
-	all.text[0] = '@';
-	memcpy(all.text + 1, next, all.length);
-	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	return others_are_away(away, dot && away->parents ? dot + 1 : dot ? dot : "");
 }
 
 /* Whether what the key says would be so without it. */
@@ -179,15 +192,9 @@ static bool is_idle(struct postfix_away *away, size_t index)
 		return !parents_are_away(away, key->key);
 	if (address_parse(key->key, strlen(key->key), true, &address, NULL) != RC_OK)
 		return false;
-	/* The catch-all of its domain stands for what an address without an entry meets; unless the one without extension
-	 * has an entry. */
-	if (postfix_away_strip(address.text, address.at, away->delimiter) != address.at)
-		return false;
-	struct address all = {.kind = ADDRESS_CATCHALL};
-	all.length = (uint16_t)(address.length - address.at);
-	memcpy(all.text, address.text + address.at, (size_t)all.length + 1);
-	const struct postfix_away only = {.transport = away->transport, .parents = away->parents};
-	return !postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	/* Unless the one without extension has an entry. */
+	return postfix_away_strip(address.text, address.at, &away->split) == address.at &&
+	       !others_are_away(away, address_domain(&address));
 }
 
 static bool takes_any(const struct postfix_away *away)
@@ -217,12 +224,15 @@ static void thin_out(struct postfix_away *away)
 }
 
 /* user is refused, and user+ext isn't: the table can say that of neither, so both stay. */
-static void keep_the_extended(struct postfix_away *away)
+static void keep_the_extended(const struct gather *gather, struct postfix_away *away)
 {
 	struct postfix_away_set *set = &away->transport;
+	bool each = gather->smtpd.delimiters[0] != '\0' && (gather->everything || !splits_alike(gather));
 	for (size_t i = 0; i < set->count; i++) {
 		const char *key = set->at[i].key, *at = strrchr(key, '@');
-		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), away->delimiter) : 0;
+		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), &gather->smtpd) : 0;
+		if (each && at && local == (size_t)(at - key) && !others_are_away(away, at + 1))
+			set->at[i].verdict = POSTFIX_KEPT;
 		if (set->at[i].verdict == POSTFIX_AWAY || !at || local == (size_t)(at - key))
 			continue;
 		for (size_t j = 0; j < set->count; j++)
@@ -252,19 +262,23 @@ static bool has_word(const char *list, const char *wanted)
 	return false;
 }
 
-void postfix_transport_find(const struct postconf *rewrite, const struct postfix_world *world,
+void postfix_transport_find(const struct postfix_classes_spec *spec, const struct postfix_world *world,
                             struct postfix_plan *plan)
 {
+	const struct postconf *rewrite = spec->rewrite, *smtpd = spec->smtpd;
 	static const struct { enum postfix_class class; const char *name; } own[] = {
 		{POSTFIX_LOCAL, "local_transport"}, {POSTFIX_MAILBOX, "virtual_transport"}, {POSTFIX_RELAY, "relay_transport"},
 	};
 	const char *queue = postconf_get(rewrite, "queue_directory");
 	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps",
-	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable")};
+	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable"),
+	                        .smtpd = postfix_split_of_smtpd(postconf_get(smtpd, "recipient_delimiter"),
+	                                                        postconf_is_yes(smtpd, "owner_request_special"))};
 	plan->away.parents = has_word(postconf_get(rewrite, "parent_domain_matches_subdomains"), "transport_maps");
-	plan->away.delimiter = postconf_get(rewrite, "recipient_delimiter");
+	plan->away.split = postfix_split_of_rewrite(postconf_get(rewrite, "recipient_delimiter"),
+	                                            postconf_is_yes(rewrite, "owner_request_special"));
 	plan->later.parents = plan->away.parents;
-	plan->later.delimiter = plan->away.delimiter;
+	plan->later.split = plan->away.split;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		const char *value = postconf_get(rewrite, own[i].name);
 		if (is_transport(value, strlen(value), "error"))
@@ -279,5 +293,5 @@ void postfix_transport_find(const struct postconf *rewrite, const struct postfix
 	postfix_away_seal(&plan->away);
 	postfix_away_seal(&plan->later);
 	thin_out(&plan->away);
-	keep_the_extended(&plan->away);
+	keep_the_extended(&gather, &plan->away);
 }
