@@ -80,8 +80,11 @@ class Primary(Postfix):
     def write_config(self):
         super().write_config()
         with open(os.path.join(self.config, "master.cf"), encoding="utf-8") as f:
-            first, rest = f.read().split("\n", 1)
-        self._write("master.cf", f"{first}\n{self.plan.smtpd_options(self.maps)}{rest}")
+            lines = f.read().splitlines(keepends=True)
+        for service, command in (("smtpd", "smtpd\n"), ("rewrite", "trivial-rewrite\n")):
+            number = next(n for n, line in enumerate(lines) if line.endswith(f" {command}"))
+            lines.insert(number + 1, self.plan.options_of(service, self.maps))
+        self._write("master.cf", "".join(lines))
 
     def complaints(self):
         """What its daemons warned about, each once."""
