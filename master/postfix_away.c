@@ -127,11 +127,17 @@ struct postfix_split postfix_split_of_smtpd(const char *delimiters, bool special
 	return make_split(delimiters, special, is_capital);
 }
 
+bool postfix_split_has_letters(const char *delimiters)
+{
+	while (*delimiters != '\0' && !is_letter(*delimiters))
+		delimiters++;
+	return *delimiters != '\0';
+}
+
 struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool special)
 {
-	for (const char *at = delimiters; *at != '\0'; at++)
-		if (is_letter(*at))
-			return (struct postfix_split){0};
+	if (postfix_split_has_letters(delimiters))
+		return (struct postfix_split){0};
 	return make_split(delimiters, special, is_letter);
 }
 

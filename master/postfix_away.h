@@ -60,6 +60,7 @@ bool postfix_away_folded(const void *key, size_t length, const struct address *a
  * delimiter can be are such letters. recipient_delimiter and owner_request_special. */
 struct postfix_split postfix_split_of_smtpd(const char *delimiters, bool special);
 struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool special);
+bool postfix_split_has_letters(const char *delimiters);
 bool postfix_split_same(const struct postfix_split *a, const struct postfix_split *b);
 
 /* The length of the local part without its extension: Postfix's split_addr(). */

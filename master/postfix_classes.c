@@ -173,6 +173,16 @@ static void find_open(struct finder *finder)
 
 static bool is_in(const char *list, const char *queue, const struct postfix_map *map);
 
+/* postmap folds keys as main.cf says. Where that smtpd alone folds more than ASCII, it never asks for what it would fold. */
+static bool folded_less(const struct finder *finder, const struct postfix_map *map)
+{
+	static const char *const indexes[] = {"hash", "btree", "cdb", "lmdb"};
+	bool index = false;
+	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
+		index = index || postfix_map_is(map, indexes[i]);
+	return index && smtputf8(finder) && !postconf_is_yes(finder->spec->rewrite, "smtputf8_enable");
+}
+
 static void add_source(struct finder *finder, const struct postfix_map *map, const char *command)
 {
 	const char *queue = of_smtpd(finder, "queue_directory");
@@ -182,7 +192,7 @@ static void add_source(struct finder *finder, const struct postfix_map *map, con
 		.classes = finder->classes,
 		.format = command ? POSTFIX_FORMAT_COMMAND : aliases ? POSTFIX_FORMAT_ALIASES : POSTFIX_FORMAT_MAP,
 		.first = finder->first,
-		.exact = !command && map->exact,
+		.exact = !command && (map->exact || folded_less(finder, map)),
 		.parameter = (char *)(uintptr_t)finder->parameter,
 		.text = command ? (char *)(uintptr_t)command : map->text,
 	};

@@ -241,6 +241,45 @@ static void keep_the_extended(const struct gather *gather, struct postfix_away *
 	}
 }
 
+static void keep_domain(struct postfix_away_set *set, const char *domain)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (strcmp(set->at[i].key, domain) == 0) {
+			set->at[i].verdict = POSTFIX_KEPT;
+			return;
+		}
+	}
+	postfix_away_add(set, domain, POSTFIX_KEPT);
+}
+
+/* An address that is kept where all others are taken away, or NULL. */
+static const char *exception(const struct postfix_plan *plan)
+{
+	const struct postfix_away *away = &plan->away;
+	const struct postfix_away only = {.transport = away->transport, .parents = away->parents, .gone = away->gone};
+	for (size_t i = 0; i < away->transport.count; i++) {
+		const char *at = strrchr(away->transport.at[i].key, '@');
+		struct address all = {.kind = ADDRESS_CATCHALL};
+		if (!at || away->transport.at[i].verdict == POSTFIX_AWAY)
+			continue;
+		all.length = (uint16_t)strlen(at);
+		memcpy(all.text, at, (size_t)all.length + 1);
+		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1), false))
+			return at + 1;
+	}
+	return NULL;
+}
+
+/* With a letter among the delimiters, whether an address is kept as one with an extension depends on how its sender wrote
+ * it, and no table can have it: so its whole domain is kept. */
+static void keep_the_doubtful(struct postfix_plan *plan)
+{
+	for (const char *domain; (domain = exception(plan)) != NULL;) {
+		keep_domain(&plan->away.transport, domain);
+		postfix_away_seal(&plan->away);
+	}
+}
+
 /* A pattern is tried on the whole address first, so it keeps what an entry for the domain, or for the address without its
  * extension, would refuse. */
 static void check_patterns(struct gather *gather)
@@ -294,4 +333,6 @@ void postfix_transport_find(const struct postfix_classes_spec *spec, const struc
 	postfix_away_seal(&plan->later);
 	thin_out(&plan->away);
 	keep_the_extended(&gather, &plan->away);
+	if (postfix_split_has_letters(postconf_get(rewrite, "recipient_delimiter")))
+		keep_the_doubtful(plan);
 }

@@ -228,8 +228,8 @@ class Round:
         return None
 
     def _extension_stays(self, local, domain):
-        extended = f"{local}{self.delimiter[:1]}zz@{domain}"
-        return bool(self.delimiter) and verdict(ask(self.primary.port, [extended])[extended]) == 2
+        extended = [f"{local}{self.delimiter[:1]}zz@{domain}", f"{local}-request@{domain}"]
+        return bool(self.delimiter) and 2 in map(verdict, ask(self.primary.port, extended).values())
 
     def _double_bounce(self):
         return self.plan.settings.get("double_bounce_sender", "double-bounce").lower()

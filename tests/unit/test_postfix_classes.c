@@ -172,6 +172,28 @@ static void texts_behind_proxy_are_not_folded(void **state)
 	            "map\trelay\trelay_recipient_maps\tmap\ttexthash:/r\nmoved\tlow@vm.example\n-moved\tup@vm.example");
 }
 
+/* Whether uX+ext is u depends on how it is written. */
+static void letters_as_delimiters_keep_a_domain(void **state)
+{
+	(void)state;
+	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\tsmtp:\nv@rl.example\terror:\n*\terror:\n"}, {0}};
+	assert_plan(FOUR TABLES "recipient_delimiter = X\ntransport_maps = hash:/t\n", &(struct fake){.maps = maps},
+	            "kept\tvm.example\nkept\tu@vm.example\naway\t*\n-kept\trl.example\naway\tv@rl.example");
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){.maps = maps}, "-kept\tvm.example");
+	const struct fake_map some[] = {{"hash:/t", "u@vm.example\tsmtp:\nvm.example\terror:\nu@lo.example\tlocal:\n"}, {0}};
+	assert_plan(FOUR TABLES "recipient_delimiter = X\ntransport_maps = hash:/t\nlocal_transport = error:\n",
+	            &(struct fake){.maps = some}, "kept\tvm.example\nkept\tlo.example\ngone\tlocal");
+}
+
+static void indexes_are_folded_as_main_cf_says(void **state)
+{
+	(void)state;
+	static const char utf8[] = FOUR TABLES, ascii[] = FOUR TABLES "smtputf8_enable = no\n";
+	assert_plan(ascii, &(struct fake){.smtpd = utf8}, "map\trelay\trelay_recipient_maps\tmap=\thash:/r");
+	assert_plan(utf8, &(struct fake){.smtpd = ascii}, "map\trelay\trelay_recipient_maps\tmap\thash:/r");
+	assert_plan(ascii, NULL, "map\trelay\trelay_recipient_maps\tmap\thash:/r");
+}
+
 static void transport_maps_that_take_nothing_away_are_not_kept(void **state)
 {
 	(void)state;
@@ -227,6 +249,11 @@ static void proxy_prefixes_unionmap_and_pipemap(void **state)
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap=\tinline:{ k = v }\n"
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap\thash:/queue/rel\n"
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap\tpipemap:{hash:/p,regexp:/q}\n-problem\t~");
+	assert_plan(FOUR TABLES "virtual_alias_maps = proxy:pipemap:{proxy:lmdb:/a, { inline:{ proxy:k = proxy:v } }, "
+	            "{ unionmap:{proxy:pipemap:{hash:/b,proxy:proxy:static:x}} }}\n", NULL,
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap=!\t"
+	            "pipemap:{lmdb:/a, { inline:{ proxy:k = proxy:v } }, "
+	            "{ unionmap:{pipemap:{hash:/b,static:x}} }}");
 	assert_plan(FOUR TABLES "virtual_alias_maps = pipemap:{mysql:/a,hash:/b}\n", NULL,
 	            "problem\tvirtual_alias_maps\tpipemap:{mysql:/a,hash:/b}\t~");
 }
@@ -291,6 +318,8 @@ int main(void)
 		cmocka_unit_test(what_is_split_elsewhere_is_not_taken_away),
 		cmocka_unit_test(what_retry_puts_off_is_accepted),
 		cmocka_unit_test(texts_behind_proxy_are_not_folded),
+		cmocka_unit_test(letters_as_delimiters_keep_a_domain),
+		cmocka_unit_test(indexes_are_folded_as_main_cf_says),
 		cmocka_unit_test(transport_maps_that_take_nothing_away_are_not_kept),
 		cmocka_unit_test(relocated_maps_take_addresses_away),
 		cmocka_unit_test(a_class_whose_own_transport_is_error_is_gone),
