@@ -89,13 +89,35 @@ static void drop_domains(struct postfix_away_set *set)
 	set->count = kept;
 }
 
-/* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
-static void take_static(struct gather *gather, const struct postfix_map *map)
+/* Of randmap:{a, b}, which answers as it likes: one that doesn't refuse, when there is one. */
+static char *any_answer(const struct postfix_map *map)
 {
+	if (postfix_map_is(map, "static"))
+		return mem_strdup(map->name);
+	const char *braces = map->name;
+	char *inside = postfix_word_take(&braces);
+	const char *at = inside ? inside : "";
+	char *answer = postfix_word_take(&at);
+	while (answer && is_transport(answer, strlen(answer), "error")) {
+		char *next = postfix_word_take(&at);
+		if (!next)
+			break;
+		free(answer);
+		answer = next;
+	}
+	free(inside);
+	return answer ? answer : mem_strdup("");
+}
+
+/* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
+static void take_everything(struct gather *gather, const struct postfix_map *map)
+{
+	char *answer = any_answer(map);
 	drop_domains(&gather->plan->away.transport);
 	drop_domains(&gather->plan->later.transport);
-	add_transport(gather, "*", map->name, strlen(map->name));
+	add_transport(gather, "*", answer, strlen(answer));
 	gather->everything = true;
+	free(answer);
 }
 
 static bool add_transport_map(void *context, const struct postfix_map *map)
@@ -106,8 +128,8 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 	if (gather->everything)
 		return false;
 	gather->exact = map->exact;
-	if (postfix_map_is(map, "static")) {
-		take_static(gather, map);
+	if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		take_everything(gather, map);
 	} else if (map->kind == POSTFIX_MAP_LISTED || !is_harmless(gather->world, map)) {
 		enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
 		if (rc == RC_OK && keys.length > 0) {

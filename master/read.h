@@ -23,6 +23,8 @@
 #define READ_TEXTHASH_BYTES "texthash-bytes"
 #define READ_PIPE "pipe"         /* read_pipe.c says how it's asked for */
 
+#define READ_NSSWITCH "/etc/nsswitch.conf"
+
 /* The whole programs. They return the exit status. */
 int read_main(const char *map);
 int read_lines_main(const char *map);

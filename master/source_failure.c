@@ -3,13 +3,18 @@
 
 #include "master/read.h"
 
+#include <string.h>
+
 static void explain_map(const struct source_failure *failure, struct why *why)
 {
 	const struct source_map *map = failure->map;
 	struct read_stamp now;
 	bool index = map->index;
 	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
-	if (failure->end == CHILD_TIMED_OUT)
+	if (failure->end == CHILD_TIMED_OUT && strncmp(map->name, "unix:", 5) == 0)
+		why_set(why, RC_IO, "%s: the account database doesn't answer within %lld ms: see where " READ_NSSWITCH " says that "
+		        "accounts come from", map->name, (long long)failure->spec->timeout_ms);
+	else if (failure->end == CHILD_TIMED_OUT)
 		why_set(why, RC_IO, "%s: couldn't be read within %lld ms: somebody holds its lock, or the disk is slow", map->name,
 		        (long long)failure->spec->timeout_ms);
 	else if (failure->end == CHILD_KILLED && index)

@@ -13,7 +13,7 @@ struct source_map {
 	char *file;          /* what is read and watched; NULL: it's no file, and read at each poll */
 	bool text;           /* not an index: no lock */
 	bool index;
-	char **members;      /* of a pipemap: files that it looks into; NULL: none */
+	char **members;      /* of one that's no file: files whose changes concern it; NULL: none */
 	size_t member_count;
 };
 

@@ -17,7 +17,8 @@ look-up table of a backup can say what the primary says:
                stays: the table's wider key accepts it.
     special    postmaster+x at a local domain: the primary lets the exact name pass, the table's key any extension; and
                double_bounce_sender@$myorigin with a dot at the end.
-    deferred   the primary answers 4xx; a table can only accept.
+    deferred   the primary answers 4xx; a table can only accept. Where all strangers of a domain are put off so, the table
+               has the whole domain, and can't take out of it who isn't.
     origin     double_bounce_sender@$myorigin, which smtpd accepts before it looks at the domain, in a domain that isn't
                the primary's: to publish that would make the backup take the domain for its own.
 
@@ -214,7 +215,7 @@ class Round:
         if set(local) & set("%!@"):
             return "routed"
         if verdict(answer) == 2:
-            if verdict(truth) == 4:
+            if verdict(truth) == 4 or self._strangers_are_put_off(domain):
                 return "deferred"
             if self._special(local) or (domain.endswith(".") and local.lower() == self._double_bounce()):
                 return "special"
@@ -234,9 +235,15 @@ class Round:
     def _double_bounce(self):
         return self.plan.settings.get("double_bounce_sender", "double-bounce").lower()
 
-    def _is_foreign(self, domain):
+    def _ask_for_a_stranger(self, domain):
         stranger = f"zz-nobody-zz@{domain}"
-        return "Relay access denied" in ask(self.primary.port, [stranger])[stranger][1]
+        return ask(self.primary.port, [stranger])[stranger]
+
+    def _strangers_are_put_off(self, domain):
+        return verdict(self._ask_for_a_stranger(domain)) == 4
+
+    def _is_foreign(self, domain):
+        return "Relay access denied" in self._ask_for_a_stranger(domain)[1]
 
     def _special(self, local):
         """Whether it is a name that is always valid, with an extension."""

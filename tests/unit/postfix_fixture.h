@@ -111,7 +111,7 @@ static inline struct postconf fake_postconf(const char *settings)
 
 static inline void fake_plan(const char *settings, const struct fake *fake, struct postfix_plan *out)
 {
-	static const char types[] = "btree\ncdb\nhash\ninline\nlmdb\nmysql\npipemap\nproxy\nregexp\nstatic\ntexthash\n"
+	static const char types[] = "btree\ncdb\nhash\ninline\nlmdb\nmysql\npipemap\nproxy\nrandmap\nregexp\nstatic\ntexthash\n"
 	                            "unionmap\nunix\n";
 	struct postconf conf = fake_postconf(settings), smtpd = fake_postconf(fake && fake->smtpd ? fake->smtpd : settings);
 	struct buf known = {0};

@@ -125,6 +125,8 @@ static void static_in_transport_maps_answers_before_extensions_are_taken_off(voi
 	assert_plan(FOUR TABLES "transport_maps = hash:/t static:smtp:\n", &(struct fake){.maps = maps}, "-away\t~");
 	assert_plan(FOUR TABLES "recipient_delimiter =\ntransport_maps = hash:/t static:smtp:\n", &(struct fake){.maps = maps},
 	            "away\tu@vm.example\n-away\tvm.example");
+	assert_plan(FOUR TABLES "transport_maps = randmap:{error:x, smtp:[y]}\n", NULL, "-away\t~\n-problem\t~");
+	assert_plan(FOUR TABLES "transport_maps = randmap:{error:x,error:y}\n", NULL, "away\t*\n-problem\t~");
 	assert_plan(FOUR TABLES "transport_maps = static:error:x\n", NULL, "away\t*\n-rcpt\tpostmaster@lo.example");
 }
 
