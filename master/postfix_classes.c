@@ -212,7 +212,7 @@ static bool type_known(const struct finder *finder, const struct postfix_map *ma
 
 static void refuse(struct finder *finder, const struct postfix_map *map, const char *reason)
 {
-	postfix_plan_problem(finder->plan, finder->parameter, map->text, reason);
+	postfix_plan_ask(finder->plan, finder->parameter, map->text, reason, "\"catch-all\", \"ignore\"");
 }
 
 static bool add_map(void *context, const struct postfix_map *map)

@@ -77,6 +77,15 @@ void postfix_plan_problem(struct postfix_plan *plan, const char *parameter, cons
 		(struct postfix_problem){mem_strdup(parameter), mem_strdup(map), mem_strdup(text)};
 }
 
+void postfix_plan_ask(struct postfix_plan *plan, const char *parameter, const char *map, const char *text,
+                      const char *others)
+{
+	char *asking = mem_sprintf("%s; mend it there, or say here: treat \"%s\" { as = \"list\" command = \"...\" } (or %s)",
+	                           text, map, others);
+	postfix_plan_problem(plan, parameter, map, asking);
+	free(asking);
+}
+
 void postfix_plan_text(struct postfix_texts *texts, const char *name, const char *value)
 {
 	if (texts->count == texts->capacity) {

@@ -70,6 +70,9 @@ struct postfix_plan {
 void postfix_plan_free(struct postfix_plan *plan);
 void postfix_plan_source(struct postfix_plan *plan, const struct postfix_source *source);    /* copies; once for all doubles */
 void postfix_plan_problem(struct postfix_plan *plan, const char *parameter, const char *map, const char *text);
+/* One that the administrator can also mend by saying what is to be done with the map; `others`: beside "list". */
+void postfix_plan_ask(struct postfix_plan *plan, const char *parameter, const char *map, const char *text,
+                      const char *others);
 void postfix_plan_text(struct postfix_texts *texts, const char *name, const char *value);    /* copies */
 void postfix_plan_watch(struct postfix_plan *plan, const char *path);                        /* once for doubles */
 void postfix_plan_note(struct postfix_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -307,8 +307,8 @@ static void keep_the_doubtful(struct postfix_plan *plan)
 static void check_patterns(struct gather *gather)
 {
 	if (gather->patterns && takes_any(&gather->plan->away))
-		postfix_plan_problem(gather->plan, gather->parameter, gather->patterns,
-		                     "its patterns may keep what other entries refuse, and can't be listed");
+		postfix_plan_ask(gather->plan, gather->parameter, gather->patterns,
+		                 "its patterns may keep what other entries refuse, and can't be listed", "\"ignore\"");
 	free(gather->patterns);
 	gather->patterns = NULL;
 }

@@ -411,9 +411,10 @@ enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint
 {
 	struct source_map map = {0};
 	keys_check(&spec->rule);
-	if ((spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES) &&
-	    (!spec->rule.plan || !source_map_no_file(spec->text, &map))) {
-		enum rc rc = source_map_parse(spec->text, spec->kind == SOURCE_ALIASES, spec->rule.filter->smtputf8, &map, why);
+	if (spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES) {
+		bool aliases = spec->kind == SOURCE_ALIASES, smtputf8 = spec->rule.filter->smtputf8;
+		enum rc rc = spec->rule.plan ? source_map_planned(spec->text, aliases, smtputf8, &map, why) :
+		             source_map_parse(spec->text, aliases, smtputf8, &map, why);
 		if (rc != RC_OK)
 			return rc;
 	}

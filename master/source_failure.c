@@ -1,14 +1,15 @@
 /* source_failure.c: see source_failure.h. */
 #include "master/source_failure.h"
 
+#include "common/mem.h"
 #include "master/read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void explain_map(const struct source_failure *failure, struct why *why)
 {
 	const struct source_map *map = failure->map;
-	struct read_stamp now;
 	bool index = map->index;
 	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
 	if (failure->end == CHILD_TIMED_OUT && strncmp(map->name, "unix:", 5) == 0)
@@ -22,11 +23,12 @@ static void explain_map(const struct source_failure *failure, struct why *why)
 		        map->file, failure->code, tool, map->name);
 	else if (failure->end == CHILD_KILLED)
 		why_set(why, RC_IO, "%s: the reader died of signal %d", map->name, failure->code);
-	else if (index && !read_stamp_of(map->file, &now))
-		why_set(why, RC_IO, "%s: %s: run %s %s, or correct the path", map->name, failure->complaint, tool, map->name);
-	else
-		why_set(why, RC_IO, "%s: %s", map->name,
-		        failure->complaint[0] ? failure->complaint : "the reader gave no reason");
+	else {
+		char *mend = index ? read_mend(map->name, tool, map->file, failure->code) : mem_strdup("");
+		why_set(why, RC_IO, "%s: %s%s", map->name,
+		        failure->complaint[0] ? failure->complaint : "the reader gave no reason", mend);
+		free(mend);
+	}
 }
 
 static void explain_command(const struct source_failure *failure, struct why *why)

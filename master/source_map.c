@@ -77,22 +77,23 @@ static void find_account_files(const char *name, struct source_map *out)
 	add_file(out, READ_NSSWITCH);
 }
 
-bool source_map_no_file(const char *text, struct source_map *out)
+static bool parse_no_file(const char *text, struct source_map *out)
 {
 	size_t prefix = strcspn(text, ":");
 	char *type = mem_strndup(text, prefix);
 	const char *name = text[prefix] == ':' ? text + prefix + 1 : "";
-	bool accounts = strcmp(type, "unix") == 0, piped = strcmp(type, READ_PIPE) == 0;
+	bool accounts = strcmp(type, "unix") == 0;
+	bool piped = strcmp(type, READ_PIPE) == 0 || strcmp(type, "pipemap") == 0;
 	bool known = accounts || piped || strcmp(type, "inline") == 0;
 	free(type);
 	if (!known)
 		return false;
-	const char *pipe = piped ? strrchr(text, '\t') : NULL;
-	out->name = mem_strdup(pipe ? pipe + 1 : text);
+	const char *tab = piped ? strrchr(text, '\t') : NULL;
+	out->name = mem_strdup(tab ? tab + 1 : text);
 	out->argument = mem_strdup(text);
 	if (accounts)
 		find_account_files(name, out);
-	if (pipe)
+	if (piped)
 		find_members(out->name, out);
 	return true;
 }
@@ -121,6 +122,11 @@ enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct s
 	}
 	free(type);
 	return rc;
+}
+
+enum rc source_map_planned(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why)
+{
+	return parse_no_file(text, out) ? RC_OK : source_map_parse(text, aliases, smtputf8, out, why);
 }
 
 void source_map_free(struct source_map *map)

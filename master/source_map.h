@@ -20,9 +20,9 @@ struct source_map {
 /* "hash:/etc/postfix/virtual", "proxy:..." in front of it or not; a bare path is text, in the format of aliases when
  * `aliases` says so. RC_INVALID: a type that can't be listed or isn't built in, or a path that isn't absolute. */
 enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
-/* The maps of a Postfix's plan that are no files: inline, accounts, and pipes as read_pipe.c wants them. false: it's none
- * of these. */
-bool source_map_no_file(const char *text, struct source_map *out);
+/* The same for a map of a Postfix's plan, which may be no file, too: inline, accounts, pipes as read_pipe.c wants them or as
+ * main.cf has them. */
+enum rc source_map_planned(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
 void source_map_free(struct source_map *map);
 
 #endif

@@ -43,6 +43,7 @@ class Primary(Postfix):
 class BothCase(runner.TestCase):
     """Attributes: primary, pair, backup, folder (of them all), files (a folder for the test's own)."""
 
+    LIMITS = "interval = 86400"
     seen = None              # the backup's table of domains
 
     @classmethod
@@ -52,8 +53,8 @@ class BothCase(runner.TestCase):
         cls.primary = Primary("primary", cls.shared)
         cls.plain = dict(cls.primary.main_cf)
         pair = cls.pair = Pair(cls.shared, "", domains=("*",), zone=ZONE)
-        section = f'config_directory = "{cls.primary.config}"  command_directory = "{env.postfix().bin}"'
-        pair.master_text = pair.master_text.replace('source "map" {  }', f"postfix {{ {section}  interval = 86400 }}")
+        section = f'config_directory = "{cls.primary.config}"  command_directory = "{cls.commands()}"  {cls.LIMITS}'
+        pair.master_text = pair.master_text.replace('source "map" {  }', f"postfix {{ {section} }}")
         pair.write()
         cls.backup = Postfix("backup", cls.shared, {
             "relay_domains": pair.table("relay_domains"), "relay_recipient_maps": pair.table(),
@@ -61,10 +62,20 @@ class BothCase(runner.TestCase):
         cls._serve({"mydestination": "first.example", "local_recipient_maps": "inline:{first=x}"})
         for thing in (cls.primary, pair):
             cls.addClassCleanup(thing.stop)
-            thing.start()
+        cls.start_primary()
         wait_for(lambda: None not in (pair.keys(), pair.keys("relay_domains")), 30, pair.logs)   # else smtpd won't see them
         cls.addClassCleanup(cls.backup.stop)
         cls.backup.start()
+
+    @classmethod
+    def start_primary(cls):
+        cls.primary.start()
+        cls.pair.start()
+
+    @classmethod
+    def commands(cls):
+        """Where postconf and postmap are."""
+        return env.postfix().bin
 
     @classmethod
     def _serve(cls, settings, options=None):
@@ -82,7 +93,8 @@ class BothCase(runner.TestCase):
     def primary_has(self, settings, options=None):
         """Its whole main.cf but for the places; options: smtpd's in master.cf. Reloads it, as its administrator would."""
         self._serve(settings, options)
-        self.primary.reload()
+        if self.primary.running():
+            self.primary.reload()
 
     def change(self, settings, options=None):
         """As primary_has, for what is different now."""
@@ -133,6 +145,10 @@ class BothCase(runner.TestCase):
         if now != BothCase.seen:
             BothCase.seen = now
             self.backup.reload()
+
+    def verdict(self, address):
+        """The backup's, as a class."""
+        return smtp.code(self.backup.port, address) // 100
 
     def agree(self, accepted=(), refused=(), put_off=(), seconds=30):
         """Waits until both servers accept and refuse these, and the backup accepts what the primary puts off."""
