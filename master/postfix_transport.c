@@ -24,6 +24,7 @@ struct gather {
 	const struct postfix_world *world;
 	struct postfix_plan *plan;
 	const char *parameter;
+	const char *queue;
 	bool smtputf8;
 	struct postfix_split smtpd;  /* where smtpd ends a local part: other processes, other overrides */
 	bool exact;
@@ -110,41 +111,105 @@ static char *any_answer(const struct postfix_map *map)
 }
 
 /* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
-static void take_everything(struct gather *gather, const struct postfix_map *map)
+static void take_everything(struct gather *gather, const char *answer)
 {
-	char *answer = any_answer(map);
 	drop_domains(&gather->plan->away.transport);
 	drop_domains(&gather->plan->later.transport);
 	add_transport(gather, "*", answer, strlen(answer));
 	gather->everything = true;
-	free(answer);
+}
+
+/* What Postfix answers for these keys; false: not known. */
+static bool ask(const struct gather *gather, const struct postfix_map *map, const struct buf *keys, struct buf *out)
+{
+	struct why why;
+	if (keys->length == 0 || gather->world->values(gather->world->context, map->text, keys, out, &why) == RC_OK)
+		return true;
+	postfix_plan_problem(gather->plan, gather->parameter, map->text, why.text);
+	return false;
+}
+
+struct members {
+	struct gather *gather;
+	struct buf keys;
+	bool known;
+};
+
+static bool add_member(void *context, const struct postfix_map *map)
+{
+	struct members *members = context;
+	struct gather *gather = members->gather;
+	struct buf keys = {0};
+	if (map->kind == POSTFIX_MAP_EVERYTHING)
+		return true;
+	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+	members->known = members->known && (rc == RC_OK || rc == RC_NOT_FOUND);
+	struct postfix_lines lines = postfix_lines_of(&keys);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		struct address address;
+		bool fine = address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK;
+		if (!map->exact || (fine && postfix_away_folded(line, length, &address))) {
+			buf_put(&members->keys, line, length);
+			buf_put_u8(&members->keys, '\n');
+		}
+	}
+	buf_free(&keys);
+	return true;
+}
+
+/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
+static void add_union(struct gather *gather, const struct postfix_map *map, const char *queue)
+{
+	static const char stranger[] = "nobody@rxfer.invalid\n";
+	struct members members = {gather, {0}, true};
+	struct buf values = {0};
+	(void)postfix_maps_each(map->text, queue, add_member, &members);
+	if (members.known && ask(gather, map, &members.keys, &values))
+		take_transports(gather, &values);
+	buf_clear(&values);
+	buf_clear(&members.keys);
+	buf_put(&members.keys, stranger, sizeof stranger - 1);
+	if (members.known && map->kind == POSTFIX_MAP_EVERYTHING && ask(gather, map, &members.keys, &values)) {
+		const char *tab = strchr(buf_text(&values), '\t');
+		char *answer = mem_strndup(tab ? tab + 1 : "", tab ? strcspn(tab + 1, "\n") : 0);
+		take_everything(gather, answer);
+		free(answer);
+	}
+	buf_free(&members.keys);
+	buf_free(&values);
+}
+
+static void add_listed(struct gather *gather, const struct postfix_map *map)
+{
+	struct buf keys = {0}, values = {0};
+	if (postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys) == RC_OK &&
+	    ask(gather, map, &keys, &values))
+		take_transports(gather, &values);
+	buf_free(&keys);
+	buf_free(&values);
 }
 
 static bool add_transport_map(void *context, const struct postfix_map *map)
 {
 	struct gather *gather = context;
-	struct buf keys = {0}, values = {0};
-	struct why why;
 	if (gather->everything)
 		return false;
 	gather->exact = map->exact;
-	if (map->kind == POSTFIX_MAP_EVERYTHING) {
-		take_everything(gather, map);
+	if (postfix_map_is(map, "unionmap")) {
+		add_union(gather, map, gather->queue);
+	} else if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		char *answer = any_answer(map);
+		take_everything(gather, answer);
+		free(answer);
 	} else if (map->kind == POSTFIX_MAP_LISTED || !is_harmless(gather->world, map)) {
-		enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
-		if (rc == RC_OK && keys.length > 0) {
-			rc = gather->world->values(gather->world->context, map->text, &keys, &values, &why);
-			if (rc != RC_OK)
-				postfix_plan_problem(gather->plan, gather->parameter, map->text, why.text);
-		}
-		take_transports(gather, &values);
+		add_listed(gather, map);
 	} else {
 		postfix_plan_watch(gather->plan, map->name);
 		free(gather->patterns);
 		gather->patterns = mem_strdup(map->text);
 	}
-	buf_free(&keys);
-	buf_free(&values);
 	return true;
 }
 
@@ -331,7 +396,7 @@ void postfix_transport_find(const struct postfix_classes_spec *spec, const struc
 		{POSTFIX_LOCAL, "local_transport"}, {POSTFIX_MAILBOX, "virtual_transport"}, {POSTFIX_RELAY, "relay_transport"},
 	};
 	const char *queue = postconf_get(rewrite, "queue_directory");
-	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps",
+	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps", .queue = queue,
 	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable"),
 	                        .smtpd = postfix_split_of_smtpd(postconf_get(smtpd, "recipient_delimiter"),
 	                                                        postconf_is_yes(smtpd, "owner_request_special"))};
@@ -347,7 +412,7 @@ void postfix_transport_find(const struct postfix_classes_spec *spec, const struc
 		else if (is_transport(value, strlen(value), "retry"))
 			plan->later.gone |= POSTFIX_BIT(own[i].class);
 	}
-	(void)postfix_maps_each(postconf_get(rewrite, "transport_maps"), queue, add_transport_map, &gather);
+	(void)postfix_maps_whole(postconf_get(rewrite, "transport_maps"), queue, add_transport_map, &gather);
 	check_patterns(&gather);
 	gather.parameter = "relocated_maps";
 	(void)postfix_maps_each(postconf_get(rewrite, "relocated_maps"), queue, add_moved_map, &gather);

@@ -125,6 +125,7 @@ struct walk {
 	postfix_map_visit *visit;
 	void *context;
 	bool proxied;
+	bool whole;              /* unionmaps aren't taken apart */
 };
 
 static bool each(const struct walk *walk, const char *list, int depth);
@@ -187,16 +188,32 @@ static char *unproxied(const char *text)
 	return result;
 }
 
+static bool add_kind(void *context, const struct postfix_map *map)
+{
+	enum postfix_map_kind *kind = context;
+	if (map->kind > *kind)
+		*kind = map->kind;
+	return true;
+}
+
+static enum postfix_map_kind kind_of_union(const struct postfix_map *map)
+{
+	enum postfix_map_kind kind = POSTFIX_MAP_LISTED;
+	(void)postfix_maps_each(map->text, "/", add_kind, &kind);
+	return kind;
+}
+
 static bool one(const struct walk *outer, const char *text, int depth)
 {
 	struct walk inner = *outer;
 	const struct walk *walk = &inner;
 	for (; strncmp(text, "proxy:", 6) == 0; text += 6)
 		inner.proxied = true;
-	struct postfix_map map = {.text = strncmp(text, "pipemap:", 8) == 0 ? unproxied(text) : mem_strdup(text)};
+	bool asked = strncmp(text, "pipemap:", 8) == 0 || (walk->whole && strncmp(text, "unionmap:", 9) == 0);
+	struct postfix_map map = {.text = asked ? unproxied(text) : mem_strdup(text)};
 	take_apart(&map);
 	bool more;
-	if (postfix_map_is(&map, "unionmap") && depth < DEPTH_MAX) {
+	if (postfix_map_is(&map, "unionmap") && !asked && depth < DEPTH_MAX) {
 		char *inside = without_braces(map.name, strlen(map.name));
 		more = each(walk, inside, depth + 1);
 		free(inside);
@@ -206,7 +223,7 @@ static bool one(const struct walk *outer, const char *text, int depth)
 			map.text = absolute(text, walk->queue);
 			take_apart(&map);
 		}
-		map.kind = kind_of(&map);
+		map.kind = postfix_map_is(&map, "unionmap") ? kind_of_union(&map) : kind_of(&map);
 		map.exact = walk->proxied && is_text(&map);
 		more = walk->visit(walk->context, &map);
 	}
@@ -225,7 +242,13 @@ static bool each(const struct walk *walk, const char *list, int depth)
 
 bool postfix_maps_each(const char *list, const char *queue, postfix_map_visit *visit, void *context)
 {
-	const struct walk walk = {queue, visit, context, false};
+	const struct walk walk = {queue, visit, context, false, false};
+	return each(&walk, list, 0);
+}
+
+bool postfix_maps_whole(const char *list, const char *queue, postfix_map_visit *visit, void *context)
+{
+	const struct walk walk = {queue, visit, context, false, true};
 	return each(&walk, list, 0);
 }
 
@@ -234,7 +257,7 @@ bool postfix_map_first(const struct postfix_map *map, const char *queue, postfix
 	char *inside = without_braces(map->name, strlen(map->name));
 	const char *at = inside;
 	char *first = postfix_word_take(&at);
-	const struct walk walk = {queue, visit, context, false};
+	const struct walk walk = {queue, visit, context, false, false};
 	bool any = first != NULL && strlen(first) < strlen(map->text);
 	if (any)
 		any = one(&walk, first, 0);

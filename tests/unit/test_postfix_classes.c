@@ -130,6 +130,21 @@ static void static_in_transport_maps_answers_before_extensions_are_taken_off(voi
 	assert_plan(FOUR TABLES "transport_maps = static:error:x\n", NULL, "away\t*\n-rcpt\tpostmaster@lo.example");
 }
 
+static void a_unionmap_in_transport_maps_joins_its_answers(void **state)
+{
+	(void)state;
+	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\nv@vm.example\n"}, {"hash:/b", "u@vm.example\nw@vm.example\n"},
+	                                {"unionmap:{hash:/a, hash:/b}", "u@vm.example\terror,error\nv@vm.example\terror:x\n"
+	                                                                "w@vm.example\terror\n"},
+	                                {"unionmap:{hash:/a, static:error}", "nobody@rxfer.invalid\terror\n"}, {0}};
+	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{hash:/a, proxy:hash:/b}\n", &(struct fake){.maps = maps},
+	            "-away\tu@vm.example\naway\tv@vm.example\naway\tw@vm.example\n-problem\t~\nwatch\t/a.db\nwatch\t/b.db");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, static:error}, hash:/none\n", &(struct fake){.maps = maps},
+	            "away\t*\n-problem\t~");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, mysql:/c}\n", &(struct fake){.maps = maps},
+	            "problem\ttransport_maps\tmysql:/c\t~\n-away\t~");
+}
+
 /* smtpd finds the address without its extension valid, and whoever looks for transports doesn't see that it's refused. */
 static void what_is_split_elsewhere_is_not_taken_away(void **state)
 {
@@ -317,6 +332,7 @@ int main(void)
 		cmocka_unit_test(smtpd_reject_unlisted_recipient_no_accepts_everything_unless_it_is_asked_for),
 		cmocka_unit_test(transport_maps_to_error_take_addresses_away),
 		cmocka_unit_test(static_in_transport_maps_answers_before_extensions_are_taken_off),
+		cmocka_unit_test(a_unionmap_in_transport_maps_joins_its_answers),
 		cmocka_unit_test(what_is_split_elsewhere_is_not_taken_away),
 		cmocka_unit_test(what_retry_puts_off_is_accepted),
 		cmocka_unit_test(texts_behind_proxy_are_not_folded),
