@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +18,63 @@
 #include <unistd.h>
 
 #define READ_CHUNK 65536
+#define NAME_MAX_BYTES 64
+
+/* Names by the local files alone: this may be a daemon, that mustn't wait for a directory. */
+static void name_user(char out[NAME_MAX_BYTES])
+{
+	struct passwd *entry;
+	FILE *file = fopen("/etc/passwd", "re");
+	(void)snprintf(out, NAME_MAX_BYTES, "user id %lu", (unsigned long)geteuid());
+	while (file && (entry = fgetpwent(file)) != NULL) {
+		if (entry->pw_uid == geteuid()) {
+			(void)snprintf(out, NAME_MAX_BYTES, "%s", entry->pw_name);
+			break;
+		}
+	}
+	if (file)
+		(void)fclose(file);
+}
+
+static void name_group(gid_t gid, char out[NAME_MAX_BYTES])
+{
+	struct group *entry;
+	FILE *file = fopen("/etc/group", "re");
+	(void)snprintf(out, NAME_MAX_BYTES, "%lu", (unsigned long)gid);
+	while (file && (entry = fgetgrent(file)) != NULL) {
+		if (entry->gr_gid == gid) {
+			(void)snprintf(out, NAME_MAX_BYTES, "%s", entry->gr_name);
+			break;
+		}
+	}
+	if (file)
+		(void)fclose(file);
+}
+
+/* How to give the permission that lacks. Not by opening the file to more than ask for it: it may be a key. */
+static void mend_permission(const char *path, char *mend, size_t size)
+{
+	char user[NAME_MAX_BYTES], group[NAME_MAX_BYTES];
+	struct stat st;
+	int code = errno;
+	name_user(user);
+	if (stat(path, &st) != 0) {
+		(void)snprintf(mend, size, "; %s needs permission for it%s", user,
+		               errno == EACCES ? ": a folder on the way is closed" : "");
+	} else if (access(path, R_OK) != 0 && (st.st_mode & S_IRGRP)) {
+		name_group(st.st_gid, group);
+		(void)snprintf(mend, size, "; %s needs permission for it: usermod -aG %s %s, and start it again", user, group, user);
+	} else {
+		(void)snprintf(mend, size, "; %s needs permission for it: its mode is %04o, and it's of user id %lu", user,
+		               (unsigned)st.st_mode & 07777, (unsigned long)st.st_uid);
+	}
+	errno = code;
+}
 
 enum rc file_fail(struct why *why, const char *doing, const char *path)
 {
 	int code = errno;
-	char mend[96] = "";
+	char mend[4 * NAME_MAX_BYTES] = "";
 	switch (code) {
 	case ENOSPC:
 	case EDQUOT:
@@ -28,7 +82,7 @@ enum rc file_fail(struct why *why, const char *doing, const char *path)
 		break;
 	case EACCES:
 	case EPERM:
-		(void)snprintf(mend, sizeof(mend), "; user id %lu needs permission for it", (unsigned long)geteuid());
+		mend_permission(path, mend, sizeof(mend));
 		break;
 	case EROFS:
 		(void)snprintf(mend, sizeof(mend), "; under systemd it must be in the unit's ReadWritePaths=");

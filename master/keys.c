@@ -166,12 +166,22 @@ static bool is_mark(const void *key, size_t length)
 	return (length == 1 && memcmp(key, "@", 1) == 0) || (length >= 3 && memcmp(key, "YP_", 3) == 0);
 }
 
+/* Whether smtpd's question can hit the key. */
+static bool can_hit(const struct keys_rule *rule, const void *key, size_t length, const struct address *address)
+{
+	return !rule->exact || postfix_away_folded(key, length, address);
+}
+
 static enum rc add_alias(const struct keys_rule *rule, const void *key, size_t length, struct reading *reading,
                          struct keys_tally *tally, struct why *why)
 {
 	struct address address;
 	bool smtputf8 = rule->filter->smtputf8;
 	enum rc parsed = address_parse(key, length, smtputf8, &address, why);
+	if (parsed == RC_OK && !can_hit(rule, key, length, &address)) {
+		keys_count(&tally->invalid, &tally->invalid_shown, key, length);
+		return RC_INVALID;
+	}
 	if (parsed == RC_OK && address.kind == ADDRESS_BARE)
 		return emit_bare(rule, &address, reading, tally, why);
 	enum rc rc = RC_OK;
@@ -179,7 +189,8 @@ static enum rc add_alias(const struct keys_rule *rule, const void *key, size_t l
 		rc = emit(rule, &address, reading, tally, why);
 	if (rc != RC_OK)
 		return rc;
-	if (parse_local(key, length, smtputf8, &address) == RC_OK && address.kind == ADDRESS_BARE)
+	if (parse_local(key, length, smtputf8, &address) == RC_OK && address.kind == ADDRESS_BARE &&
+	    can_hit(rule, key, length, &address))
 		return emit_bare(rule, &address, reading, tally, why);
 	if (parsed != RC_OK) {
 		keys_count(&tally->invalid, &tally->invalid_shown, key, length);
@@ -194,11 +205,11 @@ enum rc keys_add(const struct keys_rule *rule, const void *key, size_t length, s
 	if (rule->aliases && is_mark(key, length))
 		return RC_OK;
 	tally->keys++;
-	if (rule->aliases && !rule->exact)
+	if (rule->aliases)
 		return add_alias(rule, key, length, reading, tally, why);
 	struct address address;
 	if (address_parse(key, length, rule->filter->smtputf8, &address, why) != RC_OK ||
-	    (rule->exact && !postfix_away_folded(key, length, &address))) {
+	    !can_hit(rule, key, length, &address)) {
 		keys_count(&tally->invalid, &tally->invalid_shown, key, length);
 		return RC_INVALID;
 	}

@@ -173,7 +173,7 @@ static char *make_name(const struct master_postfix *postfix, size_t index)
 
 static char *make_text(const struct master_postfix *postfix, const struct postfix_source *source)
 {
-	if (source->format == POSTFIX_FORMAT_MAP && strncmp(source->text, "pipemap:", 8) == 0)
+	if (source->format != POSTFIX_FORMAT_COMMAND && strncmp(source->text, "pipemap:", 8) == 0)
 		return mem_sprintf(READ_PIPE ":%s\t%s\t%s", postfix->config, postfix->commands ? postfix->commands : "",
 		                   source->text);
 	return mem_strdup(source->text);

@@ -101,31 +101,80 @@ bool postfix_away_folded(const void *key, size_t length, const struct address *a
 	return ascii || length != address->length || memcmp(key, address->text, length) == 0;
 }
 
-size_t postfix_away_strip(const char *local, size_t length, const char *delimiter)
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+/* All but those that `skip` names; once each. */
+static struct postfix_split make_split(const char *delimiters, bool special, bool (*skip)(char c))
+{
+	struct postfix_split split = {.lists = !special};
+	size_t count = 0;
+	for (; *delimiters != '\0'; delimiters++)
+		if (!skip(*delimiters) && !strchr(split.delimiters, *delimiters) && count + 1 < sizeof split.delimiters)
+			split.delimiters[count++] = *delimiters;
+	return split;
+}
+
+static bool is_capital(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+struct postfix_split postfix_split_of_smtpd(const char *delimiters, bool special)
+{
+	return make_split(delimiters, special, is_capital);
+}
+
+bool postfix_split_has_letters(const char *delimiters)
+{
+	while (*delimiters != '\0' && !is_letter(*delimiters))
+		delimiters++;
+	return *delimiters != '\0';
+}
+
+struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool special)
+{
+	if (postfix_split_has_letters(delimiters))
+		return (struct postfix_split){0};
+	return make_split(delimiters, special, is_letter);
+}
+
+bool postfix_split_same(const struct postfix_split *a, const struct postfix_split *b)
+{
+	for (const char *at = a->delimiters; *at != '\0'; at++)
+		if (!strchr(b->delimiters, *at))
+			return false;
+	return strlen(a->delimiters) == strlen(b->delimiters) && (a->lists == b->lists || !strchr(a->delimiters, '-'));
+}
+
+size_t postfix_away_strip(const char *local, size_t length, const struct postfix_split *split)
 {
 	static const char *const whole[] = {"postmaster", "mailer-daemon", "double-bounce"};
-	if (!delimiter || delimiter[0] == '\0')
+	const char *delimiters = split->delimiters;
+	if (delimiters[0] == '\0')
 		return length;
 	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
 		if (strlen(whole[i]) == length && strncasecmp(whole[i], local, length) == 0)
 			return length;
-	if (strchr(delimiter, '-')) {
+	if (strchr(delimiters, '-') && !split->lists) {
 		if (length >= 6 && strncasecmp(local, "owner-", 6) == 0)
 			return length;
 		if (length >= 8 && strncasecmp(local + length - 8, "-request", 8) == 0)
 			return length;
 	}
 	size_t i = 0;
-	while (i < length && !strchr(delimiter, local[i]))
+	while (i < length && !strchr(delimiters, local[i]))
 		i++;
 	return i > 0 ? i : length;
 }
 
 static const struct postfix_away_key *find_stripped(const struct postfix_away_set *set, const struct address *address,
-                                                    const char *delimiter, bool bare)
+                                                    const struct postfix_split *split, bool bare)
 {
 	char text[ADDRESS_MAX + 1];
-	size_t local = postfix_away_strip(address->text, address->at, delimiter);
+	size_t local = postfix_away_strip(address->text, address->at, split);
 	const char *tail = bare ? "" : address->text + address->at;
 	if (local == address->at && !bare)
 		return NULL;
@@ -141,7 +190,7 @@ static bool transport_takes(const struct postfix_away *away, const struct addres
 	if (address->kind == ADDRESS_FULL) {
 		found = find(set, address->text);
 		if (!found)
-			found = find_stripped(set, address, away->delimiter, false);
+			found = find_stripped(set, address, &away->split, false);
 	}
 	for (const char *name = address_domain(address); !found && name && *name != '\0';) {
 		found = find(set, name);
@@ -165,14 +214,14 @@ static bool is_moved(const struct postfix_away *away, const struct address *addr
 		return true;
 	if (address->kind != ADDRESS_FULL)
 		return false;
-	if (find(set, address->text) || find_stripped(set, address, away->delimiter, false))
+	if (find(set, address->text) || find_stripped(set, address, &away->split, false))
 		return true;
 	if (!bare)
 		return false;
 	char local[ADDRESS_MAX + 1];
 	memcpy(local, address->text, address->at);
 	local[address->at] = '\0';
-	return find(set, local) || find_stripped(set, address, away->delimiter, true);
+	return find(set, local) || find_stripped(set, address, &away->split, true);
 }
 
 bool postfix_away_takes(const struct postfix_away *away, const struct address *address, enum postfix_class class,

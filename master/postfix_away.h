@@ -25,13 +25,19 @@ struct postfix_away_set {
 /* As a key in `moved`: a map that moves everybody. No key of a map parses to this. */
 #define POSTFIX_AWAY_EVERYBODY "@"
 
+/* Where Postfix ends a local part before it looks for it once more: plain data; zeroed: nowhere. */
+struct postfix_split {
+	char delimiters[128];
+	bool lists;                          /* '-' too, in owner-x and x-request */
+};
+
 /* Zeroed: nothing is taken away. Add, seal, ask. */
 struct postfix_away {
 	struct postfix_away_set transport;   /* user@domain, domain, .domain, "*" */
 	struct postfix_away_set moved;       /* user@domain, user, @domain; or everybody */
 	unsigned gone;                       /* classes whose own transport is error: */
 	bool parents;                        /* transport_maps in parent_domain_matches_subdomains */
-	const char *delimiter;               /* recipient_delimiter, not ours; NULL: none */
+	struct postfix_split split;          /* of those who look transports up */
 };
 void postfix_away_add(struct postfix_away_set *set, const char *key, enum postfix_away_verdict verdict);
 void postfix_away_seal(struct postfix_away *away);       /* sorts; of doubles the first that was added stands */
@@ -49,7 +55,15 @@ void postfix_away_kept(const struct postfix_away *away, const char *domain,
 /* Whether a map's key is written as it's asked for: folded. `address` is what it was parsed to. */
 bool postfix_away_folded(const void *key, size_t length, const struct address *address);
 
+/* smtpd folds an address before it splits it: so capitals among its delimiters never match. trivial-rewrite doesn't: where
+ * letters are among them an address is split or not as its sender wrote it, and for us it is not. Bytes that no ASCII
+ * delimiter can be are such letters. recipient_delimiter and owner_request_special. */
+struct postfix_split postfix_split_of_smtpd(const char *delimiters, bool special);
+struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool special);
+bool postfix_split_has_letters(const char *delimiters);
+bool postfix_split_same(const struct postfix_split *a, const struct postfix_split *b);
+
 /* The length of the local part without its extension: Postfix's split_addr(). */
-size_t postfix_away_strip(const char *local, size_t length, const char *delimiter);
+size_t postfix_away_strip(const char *local, size_t length, const struct postfix_split *split);
 
 #endif

@@ -163,6 +163,16 @@ static void find_open(struct finder *finder)
 
 static bool is_in(const char *list, const char *queue, const struct postfix_map *map);
 
+/* postmap folds keys as main.cf says. Where that smtpd alone folds more than ASCII, it never asks for what it would fold. */
+static bool folded_less(const struct finder *finder, const struct postfix_map *map)
+{
+	static const char *const indexes[] = {"hash", "btree", "cdb", "lmdb"};
+	bool index = false;
+	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
+		index = index || postfix_map_is(map, indexes[i]);
+	return index && smtputf8(finder) && !postconf_is_yes(finder->spec->rewrite, "smtputf8_enable");
+}
+
 static void add_source(struct finder *finder, const struct postfix_map *map, const char *command)
 {
 	const char *queue = of_smtpd(finder, "queue_directory");
@@ -172,7 +182,7 @@ static void add_source(struct finder *finder, const struct postfix_map *map, con
 		.classes = finder->classes,
 		.format = command ? POSTFIX_FORMAT_COMMAND : aliases ? POSTFIX_FORMAT_ALIASES : POSTFIX_FORMAT_MAP,
 		.first = finder->first,
-		.exact = !command && map->exact,
+		.exact = !command && (map->exact || folded_less(finder, map)),
 		.parameter = (char *)(uintptr_t)finder->parameter,
 		.text = command ? (char *)(uintptr_t)command : map->text,
 	};
@@ -192,7 +202,7 @@ static bool type_known(const struct finder *finder, const struct postfix_map *ma
 
 static void refuse(struct finder *finder, const struct postfix_map *map, const char *reason)
 {
-	postfix_plan_problem(finder->plan, finder->parameter, map->text, reason);
+	postfix_plan_ask(finder->plan, finder->parameter, map->text, reason, "\"catch-all\", \"ignore\"");
 }
 
 static bool add_map(void *context, const struct postfix_map *map)
@@ -423,7 +433,7 @@ void postfix_classes_find(const struct postfix_classes_spec *spec, const struct 
 	const unsigned all = POSTFIX_ALL_CLASSES;
 	find_domains(&finder);
 	find_bare(&finder);
-	postfix_transport_find(spec->rewrite, world, plan);
+	postfix_transport_find(spec, world, plan);
 	find_open(&finder);
 	add_maps(&finder, "recipient_canonical_maps", all, true);
 	add_maps(&finder, "canonical_maps", all, true);

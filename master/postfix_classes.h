@@ -17,7 +17,7 @@ void postfix_classes_find(const struct postfix_classes_spec *spec, const struct 
                           struct postfix_plan *plan);
 
 /* transport_maps, relocated_maps and the classes' own transports. After the domains are known. */
-void postfix_transport_find(const struct postconf *rewrite, const struct postfix_world *world,
+void postfix_transport_find(const struct postfix_classes_spec *spec, const struct postfix_world *world,
                             struct postfix_plan *plan);
 
 #endif

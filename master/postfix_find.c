@@ -31,6 +31,23 @@ struct finder {
 
 /* ---- Maps ---- */
 
+/* `why` has what the reader said. */
+static enum rc name_the_mend(const char *map, int status, struct why *why)
+{
+	char *type = mem_strndup(map, strcspn(map, ":"));
+	const char *suffix = read_type_known(type) ? read_suffix(type) : "";
+	char *mend = NULL;
+	if (suffix[0] != '\0') {
+		char *file = mem_sprintf("%s%s", map + strlen(type) + 1, suffix);
+		mend = read_mend(map, "postmap", file, status);
+		free(file);
+	}
+	enum rc rc = why_set(why, RC_IO, "%s%s", why->text[0] ? why->text : "the reader gave no reason", mend ? mend : "");
+	free(mend);
+	free(type);
+	return rc;
+}
+
 static enum rc list_keys(void *context, const char *map, struct buf *out, struct why *why)
 {
 	const struct finder *finder = context;
@@ -42,7 +59,10 @@ static enum rc list_keys(void *context, const char *map, struct buf *out, struct
 	else
 		argument = mem_strdup(map);
 	const char *const argv[] = {"/proc/self/exe", "--read", argument, NULL};
-	enum rc rc = postfix_run(argv, NULL, out, why);
+	int status = 0;
+	enum rc rc = postfix_run_status(argv, NULL, out, &status, why);
+	if (rc == RC_OK && status != 0)
+		rc = name_the_mend(map, status, why);
 	free(argument);
 	return rc;
 }

@@ -112,40 +112,43 @@ static void watch_map(struct postfix_plan *plan, const struct postfix_map *map)
 	}
 }
 
-enum rc postfix_lists_keys(const struct postfix_map *map, const char *parameter, const struct postfix_world *world,
-                           struct postfix_plan *plan, struct buf *out)
+/* Lists a map; RC_UNSUPPORTED: it can't be. */
+static enum rc list_map(const struct postfix_map *map, const struct postfix_world *world, struct buf *out, bool *ignored,
+                        struct why *why)
 {
 	const char *command = NULL;
-	struct why why;
-	enum rc rc;
-	watch_map(plan, map);
 	switch (world->treat(world->context, map->text, &command)) {
 	case POSTFIX_IGNORE:
-		return RC_NOT_FOUND;
+		*ignored = true;
+		return RC_OK;
 	case POSTFIX_LIST:
-		if (!command && map->kind == POSTFIX_MAP_LISTED)
-			break;
-		if (!command)
-			rc = why_set(&why, RC_UNSUPPORTED, "it is to be listed, but there is no command that does: give it one");
-		else
-			rc = world->command(world->context, command, out, &why);
-		goto done;
+		if (command)
+			return world->command(world->context, command, out, why);
+		break;
 	case POSTFIX_CATCH_ALL:
-		rc = why_set(&why, RC_UNSUPPORTED, "a catch-all here would mean every domain there is: say \"list\" or \"ignore\"");
-		goto done;
+		return why_set(why, RC_UNSUPPORTED, "a catch-all here would mean every domain there is");
 	case POSTFIX_ASK:
 		break;
 	}
 	if (map->kind == POSTFIX_MAP_LISTED)
-		rc = world->keys(world->context, map->text, out, &why);
-	else if (map->kind == POSTFIX_MAP_EVERYTHING)
-		rc = why_set(&why, RC_UNSUPPORTED, "it has an answer for everything, so for every domain there is: name the domains");
-	else
-		rc = why_set(&why, RC_UNSUPPORTED, "maps of this type can be asked about one key, but not for all of them");
-done:
-	if (rc != RC_OK)
+		return world->keys(world->context, map->text, out, why);
+	if (map->kind == POSTFIX_MAP_EVERYTHING)
+		return why_set(why, RC_UNSUPPORTED, "it has an answer for everything, so for every domain there is");
+	return why_set(why, RC_UNSUPPORTED, "maps of this type can be asked about one key, but not for all of them");
+}
+
+enum rc postfix_lists_keys(const struct postfix_map *map, const char *parameter, const struct postfix_world *world,
+                           struct postfix_plan *plan, struct buf *out)
+{
+	struct why why;
+	bool ignored = false;
+	watch_map(plan, map);
+	enum rc rc = list_map(map, world, out, &ignored, &why);
+	if (rc == RC_UNSUPPORTED)
+		postfix_plan_ask(plan, parameter, map->text, why.text, "\"ignore\"");
+	else if (rc != RC_OK)
 		postfix_plan_problem(plan, parameter, map->text, why.text);
-	return rc;
+	return rc == RC_OK && ignored ? RC_NOT_FOUND : rc == RC_NOT_FOUND ? RC_IO : rc;
 }
 
 struct table_visit {

@@ -77,6 +77,16 @@ void postfix_plan_problem(struct postfix_plan *plan, const char *parameter, cons
 		(struct postfix_problem){mem_strdup(parameter), mem_strdup(map), mem_strdup(text)};
 }
 
+void postfix_plan_ask(struct postfix_plan *plan, const char *parameter, const char *map, const char *text,
+                      const char *others)
+{
+	char *asking = mem_sprintf("%s; mend it there, or say here: treat \"%s\" { as = \"list\" command = \"...\" } (or %s); "
+	                           "rxfer-recipes(7) has examples",
+	                           text, map, others);
+	postfix_plan_problem(plan, parameter, map, asking);
+	free(asking);
+}
+
 void postfix_plan_text(struct postfix_texts *texts, const char *name, const char *value)
 {
 	if (texts->count == texts->capacity) {
@@ -158,6 +168,8 @@ static void put_away(struct buf *out, const struct postfix_away *away)
 			put_line(out, "gone", postfix_class_name((enum postfix_class)class), NULL);
 	if (away->parents)
 		buf_printf(out, "away-parents\n");
+	if (postfix_away_any(away) && away->split.delimiters[0] != '\0')
+		put_line(out, "split", away->split.delimiters, away->split.lists ? "lists" : "");
 }
 
 static void put_sources(struct buf *out, const struct postfix_plan *plan)
@@ -264,6 +276,12 @@ static bool parse_gone(const struct fields *fields, struct postfix_plan *plan)
 	return fine;
 }
 
+static bool parse_split(const struct fields *fields, struct postfix_plan *plan)
+{
+	plan->away.split = postfix_split_of_rewrite(fields->at[1], strcmp(fields->at[2], "lists") != 0);
+	return true;
+}
+
 static bool parse_fields(const struct fields *f, struct postfix_plan *plan)
 {
 	const char *word = f->at[0];
@@ -290,6 +308,8 @@ static bool parse_fields(const struct fields *f, struct postfix_plan *plan)
 		postfix_away_add(&plan->away.moved, f->at[1], POSTFIX_AWAY);
 	else if (f->count == 2 && strcmp(word, "gone") == 0)
 		return parse_gone(f, plan);
+	else if (f->count == 3 && strcmp(word, "split") == 0)
+		return parse_split(f, plan);
 	else if (f->count == 2 && strcmp(word, "watch") == 0)
 		postfix_plan_text(&plan->watches, f->at[1], NULL);
 	else if (f->count == 2 && strcmp(word, "note") == 0)
@@ -299,14 +319,6 @@ static bool parse_fields(const struct fields *f, struct postfix_plan *plan)
 	else
 		return false;
 	return true;
-}
-
-static const char *find_param(const struct postfix_plan *plan, const char *name)
-{
-	for (size_t i = 0; i < plan->params.count; i++)
-		if (strcmp(plan->params.at[i].name, name) == 0)
-			return plan->params.at[i].value;
-	return NULL;
 }
 
 enum rc postfix_plan_parse(const void *text, size_t length, struct postfix_plan *out, struct why *why)
@@ -339,7 +351,6 @@ enum rc postfix_plan_parse(const void *text, size_t length, struct postfix_plan 
 	postfix_domains_seal(&plan.domains);
 	postfix_domains_sort(&plan.bare);
 	postfix_away_seal(&plan.away);
-	plan.away.delimiter = find_param(&plan, "recipient_delimiter");
 	*out = plan;
 	return RC_OK;
 }

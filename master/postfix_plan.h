@@ -15,6 +15,8 @@
  *   away KEY, kept KEY, own KEY,
  *   moved KEY                             what transport_maps and relocated_maps do (postfix_away.h)
  *   gone CLASS                            its transport is error: (as away, for what transport_maps don't know)
+ *   away-parents                          a domain of theirs covers those below it
+ *   split DELIMITERS lists                where an extension begins for all these; "" instead of "lists": not in owner-x
  *   watch PATH                            when it changes the plan must be made anew
  *   note TEXT                             what the administrator should know
  *   problem PARAMETER MAP TEXT            the plan isn't to be used before this is mended
@@ -68,6 +70,9 @@ struct postfix_plan {
 void postfix_plan_free(struct postfix_plan *plan);
 void postfix_plan_source(struct postfix_plan *plan, const struct postfix_source *source);    /* copies; once for all doubles */
 void postfix_plan_problem(struct postfix_plan *plan, const char *parameter, const char *map, const char *text);
+/* One that the administrator can also mend by saying what is to be done with the map; `others`: beside "list". */
+void postfix_plan_ask(struct postfix_plan *plan, const char *parameter, const char *map, const char *text,
+                      const char *others);
 void postfix_plan_text(struct postfix_texts *texts, const char *name, const char *value);    /* copies */
 void postfix_plan_watch(struct postfix_plan *plan, const char *path);                        /* once for doubles */
 void postfix_plan_note(struct postfix_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));

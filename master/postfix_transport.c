@@ -24,7 +24,9 @@ struct gather {
 	const struct postfix_world *world;
 	struct postfix_plan *plan;
 	const char *parameter;
+	const char *queue;
 	bool smtputf8;
+	struct postfix_split smtpd;  /* where smtpd ends a local part: other processes, other overrides */
 	bool exact;
 	char *patterns;              /* a map of patterns that takes nothing away, or NULL */
 	bool everything;             /* a map that answers every question has gone before */
@@ -76,7 +78,7 @@ static bool is_harmless(const struct postfix_world *world, const struct postfix_
 	return harmless;
 }
 
-static void keep_addresses(struct postfix_away_set *set)
+static void drop_domains(struct postfix_away_set *set)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < set->count; i++) {
@@ -88,46 +90,139 @@ static void keep_addresses(struct postfix_away_set *set)
 	set->count = kept;
 }
 
-/* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
-static void take_static(struct gather *gather, const struct postfix_map *map)
+/* Of randmap:{a, b}, which answers as it likes: one that doesn't refuse, when there is one. */
+static char *any_answer(const struct postfix_map *map)
 {
-	struct postfix_away *away = &gather->plan->away;
-	keep_addresses(&away->transport);
-	keep_addresses(&gather->plan->later.transport);
-	/* An address with an extension has its answer before it's looked for without one. */
-	for (size_t i = 0; i < away->transport.count && away->delimiter[0] != '\0'; i++)
-		if (!is_transport(map->name, strlen(map->name), "error"))
-			away->transport.at[i].verdict = POSTFIX_KEPT;
-	add_transport(gather, "*", map->name, strlen(map->name));
+	if (postfix_map_is(map, "static"))
+		return mem_strdup(map->name);
+	const char *braces = map->name;
+	char *inside = postfix_word_take(&braces);
+	const char *at = inside ? inside : "";
+	char *answer = postfix_word_take(&at);
+	while (answer && is_transport(answer, strlen(answer), "error")) {
+		char *next = postfix_word_take(&at);
+		if (!next)
+			break;
+		free(answer);
+		answer = next;
+	}
+	free(inside);
+	return answer ? answer : mem_strdup("");
+}
+
+/* Everything that no map before it has is answered by this one, at the very first question: the whole address. */
+static void take_everything(struct gather *gather, const char *answer)
+{
+	drop_domains(&gather->plan->away.transport);
+	drop_domains(&gather->plan->later.transport);
+	add_transport(gather, "*", answer, strlen(answer));
 	gather->everything = true;
+}
+
+/* What Postfix answers for these keys; false: not known. */
+static bool ask(const struct gather *gather, const struct postfix_map *map, const struct buf *keys, struct buf *out)
+{
+	struct why why;
+	if (keys->length == 0 || gather->world->values(gather->world->context, map->text, keys, out, &why) == RC_OK)
+		return true;
+	postfix_plan_problem(gather->plan, gather->parameter, map->text, why.text);
+	return false;
+}
+
+struct members {
+	struct gather *gather;
+	struct buf keys;
+	bool known;
+};
+
+static bool add_member(void *context, const struct postfix_map *map)
+{
+	struct members *members = context;
+	struct gather *gather = members->gather;
+	struct buf keys = {0};
+	if (map->kind == POSTFIX_MAP_EVERYTHING)
+		return true;
+	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+	members->known = members->known && (rc == RC_OK || rc == RC_NOT_FOUND);
+	struct postfix_lines lines = postfix_lines_of(&keys);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		struct address address;
+		bool fine = address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK;
+		if (!map->exact || (fine && postfix_away_folded(line, length, &address))) {
+			buf_put(&members->keys, line, length);
+			buf_put_u8(&members->keys, '\n');
+		}
+	}
+	buf_free(&keys);
+	return true;
+}
+
+/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
+static void add_union(struct gather *gather, const struct postfix_map *map, const char *queue)
+{
+	static const char stranger[] = "nobody@rxfer.invalid\n";
+	struct members members = {gather, {0}, true};
+	struct buf values = {0};
+	(void)postfix_maps_each(map->text, queue, add_member, &members);
+	if (members.known && ask(gather, map, &members.keys, &values))
+		take_transports(gather, &values);
+	buf_clear(&values);
+	buf_clear(&members.keys);
+	buf_put(&members.keys, stranger, sizeof stranger - 1);
+	if (members.known && map->kind == POSTFIX_MAP_EVERYTHING && ask(gather, map, &members.keys, &values)) {
+		const char *tab = strchr(buf_text(&values), '\t');
+		char *answer = mem_strndup(tab ? tab + 1 : "", tab ? strcspn(tab + 1, "\n") : 0);
+		take_everything(gather, answer);
+		free(answer);
+	}
+	buf_free(&members.keys);
+	buf_free(&values);
+}
+
+static void add_listed(struct gather *gather, const struct postfix_map *map)
+{
+	struct buf keys = {0}, values = {0};
+	if (postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys) == RC_OK &&
+	    ask(gather, map, &keys, &values))
+		take_transports(gather, &values);
+	buf_free(&keys);
+	buf_free(&values);
 }
 
 static bool add_transport_map(void *context, const struct postfix_map *map)
 {
 	struct gather *gather = context;
-	struct buf keys = {0}, values = {0};
-	struct why why;
 	if (gather->everything)
 		return false;
 	gather->exact = map->exact;
-	if (postfix_map_is(map, "static")) {
-		take_static(gather, map);
+	if (postfix_map_is(map, "unionmap")) {
+		add_union(gather, map, gather->queue);
+	} else if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		char *answer = any_answer(map);
+		take_everything(gather, answer);
+		free(answer);
 	} else if (map->kind == POSTFIX_MAP_LISTED || !is_harmless(gather->world, map)) {
-		enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
-		if (rc == RC_OK && keys.length > 0) {
-			rc = gather->world->values(gather->world->context, map->text, &keys, &values, &why);
-			if (rc != RC_OK)
-				postfix_plan_problem(gather->plan, gather->parameter, map->text, why.text);
-		}
-		take_transports(gather, &values);
+		add_listed(gather, map);
 	} else {
 		postfix_plan_watch(gather->plan, map->name);
 		free(gather->patterns);
 		gather->patterns = mem_strdup(map->text);
 	}
-	buf_free(&keys);
-	buf_free(&values);
 	return true;
+}
+
+/* Whether those who look for transports find an extension's end where smtpd finds it, or it finds none. */
+static bool splits_alike(const struct gather *gather)
+{
+	return gather->smtpd.delimiters[0] == '\0' || postfix_split_same(&gather->smtpd, &gather->plan->away.split);
+}
+
+/* Then no other address leads smtpd to its key. */
+static bool is_extended(const struct gather *gather, const struct address *address)
+{
+	return postfix_away_strip(address->text, address->at, &gather->smtpd) != address->at;
 }
 
 static bool add_moved_map(void *context, const struct postfix_map *map)
@@ -146,6 +241,7 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	while (postfix_lines_next(&lines, &line, &length)) {
 		struct address address;
 		if (address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK &&
+		    (address.kind == ADDRESS_CATCHALL || splits_alike(gather) || is_extended(gather, &address)) &&
 		    (!map->exact || postfix_away_folded(line, length, &address)))
 			postfix_away_add(&gather->plan->away.moved, address.text, POSTFIX_AWAY);
 	}
@@ -153,17 +249,21 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	return true;
 }
 
+/* What an address of this domain meets that has no entry itself. */
+static bool others_are_away(const struct postfix_away *away, const char *domain)
+{
+	const struct postfix_away only = {.transport = away->transport, .parents = away->parents};
+	struct address all = {.kind = ADDRESS_CATCHALL, .length = (uint16_t)(strlen(domain) + 1)};
+	all.text[0] = '@';
+	memcpy(all.text + 1, domain, all.length);
+	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+}
+
 /* What a domain meets that has no entry itself. */
 static bool parents_are_away(const struct postfix_away *away, const char *domain)
 {
-	struct postfix_away only = {.transport = away->transport, .parents = away->parents};
-	struct address all = {.kind = ADDRESS_CATCHALL};
 	const char *dot = strchr(domain + 1, '.');
-	const char *next = dot && away->parents ? dot + 1 : dot ? dot : "";
-	all.length = (uint16_t)(strlen(next) + 1);
-	all.text[0] = '@';
-	memcpy(all.text + 1, next, all.length);
-	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	return others_are_away(away, dot && away->parents ? dot + 1 : dot ? dot : "");
 }
 
 /* Whether what the key says would be so without it. */
@@ -179,15 +279,9 @@ static bool is_idle(struct postfix_away *away, size_t index)
 		return !parents_are_away(away, key->key);
 	if (address_parse(key->key, strlen(key->key), true, &address, NULL) != RC_OK)
 		return false;
-	/* The catch-all of its domain stands for what an address without an entry meets; unless the one without extension
-	 * has an entry. */
-	if (postfix_away_strip(address.text, address.at, away->delimiter) != address.at)
-		return false;
-	struct address all = {.kind = ADDRESS_CATCHALL};
-	all.length = (uint16_t)(address.length - address.at);
-	memcpy(all.text, address.text + address.at, (size_t)all.length + 1);
-	const struct postfix_away only = {.transport = away->transport, .parents = away->parents};
-	return !postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	/* Unless the one without extension has an entry. */
+	return postfix_away_strip(address.text, address.at, &away->split) == address.at &&
+	       !others_are_away(away, address_domain(&address));
 }
 
 static bool takes_any(const struct postfix_away *away)
@@ -217,12 +311,15 @@ static void thin_out(struct postfix_away *away)
 }
 
 /* user is refused, and user+ext isn't: the table can say that of neither, so both stay. */
-static void keep_the_extended(struct postfix_away *away)
+static void keep_the_extended(const struct gather *gather, struct postfix_away *away)
 {
 	struct postfix_away_set *set = &away->transport;
+	bool each = gather->smtpd.delimiters[0] != '\0' && (gather->everything || !splits_alike(gather));
 	for (size_t i = 0; i < set->count; i++) {
 		const char *key = set->at[i].key, *at = strrchr(key, '@');
-		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), away->delimiter) : 0;
+		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), &gather->smtpd) : 0;
+		if (each && at && local == (size_t)(at - key) && !others_are_away(away, at + 1))
+			set->at[i].verdict = POSTFIX_KEPT;
 		if (set->at[i].verdict == POSTFIX_AWAY || !at || local == (size_t)(at - key))
 			continue;
 		for (size_t j = 0; j < set->count; j++)
@@ -231,30 +328,73 @@ static void keep_the_extended(struct postfix_away *away)
 	}
 }
 
+static void keep_domain(struct postfix_away_set *set, const char *domain)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (strcmp(set->at[i].key, domain) == 0) {
+			set->at[i].verdict = POSTFIX_KEPT;
+			return;
+		}
+	}
+	postfix_away_add(set, domain, POSTFIX_KEPT);
+}
+
+/* An address that is kept where all others are taken away, or NULL. */
+static const char *exception(const struct postfix_plan *plan)
+{
+	const struct postfix_away *away = &plan->away;
+	const struct postfix_away only = {.transport = away->transport, .parents = away->parents, .gone = away->gone};
+	for (size_t i = 0; i < away->transport.count; i++) {
+		const char *at = strrchr(away->transport.at[i].key, '@');
+		struct address all = {.kind = ADDRESS_CATCHALL};
+		if (!at || away->transport.at[i].verdict == POSTFIX_AWAY)
+			continue;
+		all.length = (uint16_t)strlen(at);
+		memcpy(all.text, at, (size_t)all.length + 1);
+		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1), false))
+			return at + 1;
+	}
+	return NULL;
+}
+
+/* With a letter among the delimiters, whether an address is kept as one with an extension depends on how its sender wrote
+ * it, and no table can have it: so its whole domain is kept. */
+static void keep_the_doubtful(struct postfix_plan *plan)
+{
+	for (const char *domain; (domain = exception(plan)) != NULL;) {
+		keep_domain(&plan->away.transport, domain);
+		postfix_away_seal(&plan->away);
+	}
+}
+
 /* A pattern is tried on the whole address first, so it keeps what an entry for the domain, or for the address without its
  * extension, would refuse. */
 static void check_patterns(struct gather *gather)
 {
 	if (gather->patterns && takes_any(&gather->plan->away))
-		postfix_plan_problem(gather->plan, gather->parameter, gather->patterns,
-		                     "its patterns may keep what other entries refuse, and can't be listed");
+		postfix_plan_ask(gather->plan, gather->parameter, gather->patterns,
+		                 "its patterns may keep what other entries refuse, and can't be listed", "\"ignore\"");
 	free(gather->patterns);
 	gather->patterns = NULL;
 }
 
-void postfix_transport_find(const struct postconf *rewrite, const struct postfix_world *world,
+void postfix_transport_find(const struct postfix_classes_spec *spec, const struct postfix_world *world,
                             struct postfix_plan *plan)
 {
+	const struct postconf *rewrite = spec->rewrite, *smtpd = spec->smtpd;
 	static const struct { enum postfix_class class; const char *name; } own[] = {
 		{POSTFIX_LOCAL, "local_transport"}, {POSTFIX_MAILBOX, "virtual_transport"}, {POSTFIX_RELAY, "relay_transport"},
 	};
 	const char *queue = postconf_get(rewrite, "queue_directory");
-	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps",
-	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable")};
+	struct gather gather = {.world = world, .plan = plan, .parameter = "transport_maps", .queue = queue,
+	                        .smtputf8 = postconf_is_yes(rewrite, "smtputf8_enable"),
+	                        .smtpd = postfix_split_of_smtpd(postconf_get(smtpd, "recipient_delimiter"),
+	                                                        postconf_is_yes(smtpd, "owner_request_special"))};
 	plan->away.parents = postfix_words_have(postconf_get(rewrite, "parent_domain_matches_subdomains"), "transport_maps");
-	plan->away.delimiter = postconf_get(rewrite, "recipient_delimiter");
+	plan->away.split = postfix_split_of_rewrite(postconf_get(rewrite, "recipient_delimiter"),
+	                                            postconf_is_yes(rewrite, "owner_request_special"));
 	plan->later.parents = plan->away.parents;
-	plan->later.delimiter = plan->away.delimiter;
+	plan->later.split = plan->away.split;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		const char *value = postconf_get(rewrite, own[i].name);
 		if (is_transport(value, strlen(value), "error"))
@@ -262,12 +402,14 @@ void postfix_transport_find(const struct postconf *rewrite, const struct postfix
 		else if (is_transport(value, strlen(value), "retry"))
 			plan->later.gone |= POSTFIX_BIT(own[i].class);
 	}
-	(void)postfix_maps_each(postconf_get(rewrite, "transport_maps"), queue, add_transport_map, &gather);
+	(void)postfix_maps_whole(postconf_get(rewrite, "transport_maps"), queue, add_transport_map, &gather);
 	check_patterns(&gather);
 	gather.parameter = "relocated_maps";
 	(void)postfix_maps_each(postconf_get(rewrite, "relocated_maps"), queue, add_moved_map, &gather);
 	postfix_away_seal(&plan->away);
 	postfix_away_seal(&plan->later);
 	thin_out(&plan->away);
-	keep_the_extended(&plan->away);
+	keep_the_extended(&gather, &plan->away);
+	if (postfix_split_has_letters(postconf_get(rewrite, "recipient_delimiter")))
+		keep_the_doubtful(plan);
 }

@@ -163,9 +163,11 @@ static void open_rule(struct probe *probe)
 
 static enum rc find_map(const struct source_spec *source, struct source_map *map, struct why *why)
 {
-	if (source->kind == SOURCE_COMMAND || (source->rule.plan && source_map_no_file(source->text, map)))
+	bool aliases = source->kind == SOURCE_ALIASES, smtputf8 = source->rule.filter->smtputf8;
+	if (source->kind == SOURCE_COMMAND)
 		return RC_OK;
-	return source_map_parse(source->text, source->kind == SOURCE_ALIASES, source->rule.filter->smtputf8, map, why);
+	return source->rule.plan ? source_map_planned(source->text, aliases, smtputf8, map, why) :
+	       source_map_parse(source->text, aliases, smtputf8, map, why);
 }
 
 enum rc probe_start(struct loop *loop, const struct probe_spec *spec, struct probe **out, struct why *why)

@@ -399,7 +399,16 @@ static int read_map(const char *map, bool lines)
 	if (rc == RC_OK)
 		return 0;
 	(void)fprintf(stderr, "%s\n", why.text);
-	return 1;
+	return rc == RC_DAMAGED ? READ_DAMAGED : 1;
+}
+
+char *read_mend(const char *map, const char *tool, const char *file, int status)
+{
+	if (status == READ_DAMAGED)
+		return mem_sprintf(": run %s %s", tool, map);
+	if (access(file, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+		return mem_sprintf(": run %s %s, or correct the path", tool, map);
+	return mem_strdup("");
 }
 
 int read_main(const char *map)

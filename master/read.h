@@ -1,9 +1,9 @@
 /* read.h: the helper process that lists a map's keys, `rxfer-master --read TYPE:PATH`, and its parts.
  *
  * It prints one key a line (`--read-lines`: with the line of the map that it begins in before it, 0 for an index, and a
- * TAB) and ends with status 0 only when it has read a complete map. Otherwise the status is 1, and
- * the last line on standard error says why. What was skipped in a complete map is told there too. Lists of domains are
- * folded and qualified by the parent (keys.h), not here. */
+ * TAB) and ends with status 0 only when it has read a complete map. Otherwise the status is 1, or 2 when the map is damaged
+ * and must be made anew, and the last line on standard error says why. What was skipped in a complete map is told there too.
+ * Lists of domains are folded and qualified by the parent (keys.h), not here. */
 #ifndef MASTER_READ_H
 #define MASTER_READ_H
 
@@ -23,9 +23,16 @@
 #define READ_TEXTHASH_BYTES "texthash-bytes"
 #define READ_PIPE "pipe"         /* read_pipe.c says how it's asked for */
 
+#define READ_DAMAGED 2           /* exit status */
+#define READ_NSSWITCH "/etc/nsswitch.conf"
+
 /* The whole programs. They return the exit status. */
 int read_main(const char *map);
 int read_lines_main(const char *map);
+
+/* What to run when an index can't be read: "run postmap hash:/x, ..."; "": that won't mend it. After a reading that ended
+ * with this status. The caller's. */
+char *read_mend(const char *map, const char *tool, const char *file, int status);
 
 bool read_type_known(const char *type);       /* one that a configuration may name, and that is built in */
 const char *read_types(void);                 /* all of those: "btree, cdb, hash, ..." */

@@ -16,9 +16,6 @@
 #include <string.h>
 
 #define NSSWITCH_MAX 65536
-#ifndef NSSWITCH
-#define NSSWITCH "/etc/nsswitch.conf"
-#endif
 
 bool read_accounts_listable(const char *nsswitch, const char *database, char culprit[32])
 {
@@ -100,14 +97,15 @@ enum rc read_accounts(const char *name, const struct read_sink *sink, struct why
 		return why_set(why, RC_UNSUPPORTED, "unix:%s: only passwd.byname and group.byname can be listed", name);
 	struct buf nsswitch = {0};
 	char culprit[32] = "";
-	enum rc rc = file_read(NSSWITCH, NSSWITCH_MAX, &nsswitch, why);
+	enum rc rc = file_read(READ_NSSWITCH, NSSWITCH_MAX, &nsswitch, why);
 	bool complete = rc != RC_OK || read_accounts_listable(buf_text(&nsswitch), users ? "passwd" : "group", culprit);
 	buf_free(&nsswitch);
 	if (rc != RC_OK && rc != RC_NOT_FOUND)
 		return rc;
 	if (!complete)
-		return why_set(why, RC_UNSUPPORTED, NSSWITCH ": accounts come from \"%s\" too, which may not list them all: say "
-		               "what lists them, like `getent passwd | cut -d: -f1`", culprit);
+		return why_set(why, RC_UNSUPPORTED, "accounts come from \"%s\" too (" READ_NSSWITCH "), which may not list them "
+		               "all: say what lists them: treat \"unix:%s\" { as = \"list\" command = \"getent %s | cut -d: -f1\" }",
+		               culprit, name, users ? "passwd" : "group");
 	int code = users ? list_users(sink) : list_groups(sink);
 	return code == 0 ? RC_OK : why_set(why, RC_IO, "can't list the system's accounts: %s", strerror(code));
 }

@@ -46,12 +46,6 @@ static bool settles(const struct source *source)
 	return source->map.text || source_is_postfix(source);
 }
 
-/* Its stamp alone tells whether it has changed. */
-static bool is_told_by_file(const struct source *source)
-{
-	return source_has_file(source) && !source->map.accounts;
-}
-
 static int64_t at_most(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -140,7 +134,7 @@ static void on_poll(void *context)
 {
 	struct source *source = context;
 	loop_timer_after(source->loop, &source->poll, source->spec->interval_ms, on_poll, source);
-	if (is_told_by_file(source))
+	if (source_has_file(source))
 		look(source);
 	else if (source->phase != SOURCE_READING)
 		begin(source, false);
@@ -238,9 +232,10 @@ enum rc source_new(struct loop *loop, const struct source_spec *spec, const uint
 {
 	struct source_map map = {0};
 	keys_check(&spec->rule);
-	if ((spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES) &&
-	    (!spec->rule.plan || !source_map_no_file(spec->text, &map))) {
-		enum rc rc = source_map_parse(spec->text, spec->kind == SOURCE_ALIASES, spec->rule.filter->smtputf8, &map, why);
+	if (spec->kind == SOURCE_MAP || spec->kind == SOURCE_ALIASES) {
+		bool aliases = spec->kind == SOURCE_ALIASES, smtputf8 = spec->rule.filter->smtputf8;
+		enum rc rc = spec->rule.plan ? source_map_planned(spec->text, aliases, smtputf8, &map, why) :
+		             source_map_parse(spec->text, aliases, smtputf8, &map, why);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -303,7 +298,7 @@ void source_read_now(struct source *source)
 
 void source_check(struct source *source)
 {
-	if (is_told_by_file(source))
+	if (source_has_file(source))
 		look(source);
 	else
 		begin(source, false);

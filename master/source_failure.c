@@ -1,18 +1,21 @@
 /* source_failure.c: see source_failure.h. */
 #include "master/source_failure.h"
 
+#include "common/mem.h"
 #include "master/read.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static void explain_map(const struct source_failure *failure, struct why *why)
 {
 	const struct source_map *map = failure->map;
-	struct read_stamp now;
 	bool index = map->index;
 	const char *tool = failure->spec->kind == SOURCE_ALIASES ? "postalias" : "postmap";
-	if (failure->end == CHILD_TIMED_OUT && map->accounts)
-		why_set(why, RC_IO, "%s: the system's account database didn't list its accounts within %lld ms: mend what "
-		        "/etc/nsswitch.conf names and doesn't answer, raise the timeout of postfix { }, or say what lists them: "
-		        "treat \"%s\" { as = \"list\" command = \"...\" }", map->name, (long long)failure->spec->timeout_ms, map->name);
+	if (failure->end == CHILD_TIMED_OUT && strncmp(map->name, "unix:", 5) == 0)
+		why_set(why, RC_IO, "%s: the account database doesn't answer within %lld ms: mend what " READ_NSSWITCH " names, raise "
+		        "the timeout of postfix { }, or say what lists them: treat \"%s\" { as = \"list\" command = \"...\" }",
+		        map->name, (long long)failure->spec->timeout_ms, map->name);
 	else if (failure->end == CHILD_TIMED_OUT)
 		why_set(why, RC_IO, "%s: couldn't be read within %lld ms: somebody holds its lock, or the disk is slow", map->name,
 		        (long long)failure->spec->timeout_ms);
@@ -21,11 +24,12 @@ static void explain_map(const struct source_failure *failure, struct why *why)
 		        map->file, failure->code, tool, map->name);
 	else if (failure->end == CHILD_KILLED)
 		why_set(why, RC_IO, "%s: the reader died of signal %d", map->name, failure->code);
-	else if (index && !read_stamp_of(map->file, &now))
-		why_set(why, RC_IO, "%s: %s: run %s %s, or correct the path", map->name, failure->complaint, tool, map->name);
-	else
-		why_set(why, RC_IO, "%s: %s", map->name,
-		        failure->complaint[0] ? failure->complaint : "the reader gave no reason");
+	else {
+		char *mend = index ? read_mend(map->name, tool, map->file, failure->code) : mem_strdup("");
+		why_set(why, RC_IO, "%s: %s%s", map->name,
+		        failure->complaint[0] ? failure->complaint : "the reader gave no reason", mend);
+		free(mend);
+	}
 }
 
 static void explain_command(const struct source_failure *failure, struct why *why)

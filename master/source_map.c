@@ -36,6 +36,12 @@ static const char *reader_for(const char *type, bool aliases, bool smtputf8)
 	return type;
 }
 
+static void add_file(struct source_map *out, const char *path)
+{
+	out->members = mem_realloc(out->members, out->member_count + 1, sizeof *out->members);
+	out->members[out->member_count++] = mem_strdup(path);
+}
+
 static void find_members(const char *pipe, struct source_map *out);
 
 static bool add_member(void *context, const struct postfix_map *map)
@@ -43,8 +49,9 @@ static bool add_member(void *context, const struct postfix_map *map)
 	struct source_map *out = context;
 	char *type = mem_strndup(map->type, map->type_length);
 	if (map->name[0] == '/' && read_type_known(type)) {
-		out->members = mem_realloc(out->members, out->member_count + 1, sizeof *out->members);
-		out->members[out->member_count++] = mem_sprintf("%s%s", map->name, read_suffix(type));
+		char *path = mem_sprintf("%s%s", map->name, read_suffix(type));
+		add_file(out, path);
+		free(path);
 	} else if (postfix_map_is(map, "pipemap")) {
 		find_members(map->text, out);
 	}
@@ -63,31 +70,31 @@ static void find_members(const char *pipe, struct source_map *out)
 	free(inside);
 }
 
-/* Of the maps that are no files: the file that tells of a change, or ""; NULL: it's a file. */
-static const char *special_file(const char *type, const char *name)
+/* Accounts may come from anywhere, so no file's time tells whether they have changed; but that of these does when it moves. */
+static void find_account_files(const char *name, struct source_map *out)
 {
-	if (strcmp(type, "unix") == 0)
-		return strcmp(name, "group.byname") == 0 ? "/etc/group" : "/etc/passwd";
-	return strcmp(type, "inline") == 0 || strcmp(type, READ_PIPE) == 0 ? "" : NULL;
+	add_file(out, strcmp(name, "group.byname") == 0 ? "/etc/group" : "/etc/passwd");
+	add_file(out, READ_NSSWITCH);
 }
 
-bool source_map_no_file(const char *text, struct source_map *out)
+static bool parse_no_file(const char *text, struct source_map *out)
 {
 	size_t prefix = strcspn(text, ":");
 	char *type = mem_strndup(text, prefix);
 	const char *name = text[prefix] == ':' ? text + prefix + 1 : "";
-	const char *file = special_file(type, name);
-	bool piped = strcmp(type, READ_PIPE) == 0;
 	bool accounts = strcmp(type, "unix") == 0;
+	bool piped = strcmp(type, READ_PIPE) == 0 || strcmp(type, "pipemap") == 0;
+	bool known = accounts || piped || strcmp(type, "inline") == 0;
 	free(type);
-	if (!file)
+	if (!known)
 		return false;
-	out->name = mem_strdup(text);
+	const char *tab = piped ? strrchr(text, '\t') : NULL;
+	out->name = mem_strdup(tab ? tab + 1 : text);
 	out->argument = mem_strdup(text);
-	out->file = file[0] != '\0' ? mem_strdup(file) : NULL;
-	out->accounts = accounts;
-	if (piped && strrchr(name, '\t'))
-		find_members(strrchr(name, '\t') + 1, out);
+	if (accounts)
+		find_account_files(name, out);
+	if (piped)
+		find_members(out->name, out);
 	return true;
 }
 
@@ -115,6 +122,11 @@ enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct s
 	}
 	free(type);
 	return rc;
+}
+
+enum rc source_map_planned(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why)
+{
+	return parse_no_file(text, out) ? RC_OK : source_map_parse(text, aliases, smtputf8, out, why);
 }
 
 void source_map_free(struct source_map *map)

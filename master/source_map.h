@@ -13,17 +13,16 @@ struct source_map {
 	char *file;          /* what is read and watched; NULL: it's no file, and read at each poll */
 	bool text;           /* not an index: no lock */
 	bool index;
-	bool accounts;       /* the system's: other databases than the file may have some, so they're read at each poll, too */
-	char **members;      /* of a pipemap: files that it looks into; NULL: none */
+	char **members;      /* of one that's no file: files whose changes concern it; NULL: none */
 	size_t member_count;
 };
 
 /* "hash:/etc/postfix/virtual", "proxy:..." in front of it or not; a bare path is text, in the format of aliases when
  * `aliases` says so. RC_INVALID: a type that can't be listed or isn't built in, or a path that isn't absolute. */
 enum rc source_map_parse(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
-/* The maps of a Postfix's plan that are no files: inline, accounts, and pipes as read_pipe.c wants them. false: it's none
- * of these. */
-bool source_map_no_file(const char *text, struct source_map *out);
+/* The same for a map of a Postfix's plan, which may be no file, too: inline, accounts, pipes as read_pipe.c wants them or as
+ * main.cf has them. */
+enum rc source_map_planned(const char *text, bool aliases, bool smtputf8, struct source_map *out, struct why *why);
 void source_map_free(struct source_map *map);
 
 #endif

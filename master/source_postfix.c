@@ -4,6 +4,7 @@
 #include "master/source_postfix.h"
 
 #include "common/mem.h"
+#include "master/source_map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,7 @@
 void source_postfix_explain(const struct postfix_plan *plan, struct why *why)
 {
 	const struct postfix_problem *problem = &plan->problems[0];
-	(void)why_set(why, RC_UNSUPPORTED, "%s = %s: %s; mend it there, or say here: treat \"%s\" { as = \"list\" command = "
-	              "\"...\" } (or \"catch-all\", \"ignore\"); rxfer-recipes(7) has examples",
-	              problem->parameter, problem->map, problem->text, problem->map);
+	(void)why_set(why, RC_UNSUPPORTED, "%s = %s: %s", problem->parameter, problem->map, problem->text);
 	if (plan->problem_count == 1)
 		return;
 	struct buf others = {0};
@@ -21,6 +20,21 @@ void source_postfix_explain(const struct postfix_plan *plan, struct why *why)
 		buf_printf(&others, "%s%s = %s", i > 1 ? ", " : "", plan->problems[i].parameter, plan->problems[i].map);
 	(void)why_set(why, RC_UNSUPPORTED, "%s; and %zu more: %s", why->text, plan->problem_count - 1, buf_text(&others));
 	buf_free(&others);
+}
+
+/* A type that Postfix has and this program wasn't built with. */
+static enum rc check_sources(const struct postfix_plan *plan, struct why *why)
+{
+	for (size_t i = 0; i < plan->source_count; i++) {
+		const struct postfix_source *source = &plan->sources[i];
+		struct source_map map = {0};
+		if (source->format == POSTFIX_FORMAT_COMMAND)
+			continue;
+		if (source_map_planned(source->text, source->format == POSTFIX_FORMAT_ALIASES, true, &map, why) != RC_OK)
+			return why_prepend(why, RC_UNSUPPORTED, "%s = %s", source->parameter, source->text);
+		source_map_free(&map);
+	}
+	return RC_OK;
 }
 
 enum source_postfix_end source_postfix_judge(const struct source_postfix *postfix, const struct buf *text,
@@ -34,7 +48,7 @@ enum source_postfix_end source_postfix_judge(const struct source_postfix *postfi
 	if (postfix_plan_parse(text->data, text->length, &plan, why) == RC_OK) {
 		if (plan.problem_count > 0)
 			source_postfix_explain(&plan, why);
-		else
+		else if (check_sources(&plan, why) == RC_OK)
 			end = SOURCE_POSTFIX_NEW;
 	}
 	postfix_plan_free(&plan);

@@ -4,6 +4,7 @@
  * index whose library isn't here fails when it's read, with the message that says so. */
 #include "postfix/postfix_words.h"
 
+#include "common/buf.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
@@ -134,6 +135,7 @@ struct walk {
 	postfix_map_visit *visit;
 	void *context;
 	bool proxied;
+	bool whole;              /* unionmaps aren't taken apart */
 };
 
 static bool each(const struct walk *walk, const char *list, int depth);
@@ -143,16 +145,85 @@ static bool is_text(const struct postfix_map *map)
 	return postfix_map_is(map, "texthash") || postfix_map_is(map, "inline") || postfix_map_is(map, "pipemap");
 }
 
+static void put_unproxied(struct buf *out, const char *text, size_t length, int depth);
+
+/* The members of `list`, with all that stands between them. */
+static void put_members(struct buf *out, const char *list, int depth)
+{
+	const char *at = list, *word;
+	size_t length;
+	while (postfix_word_next(&at, &word, &length)) {
+		buf_put(out, list, (size_t)(word - list));
+		put_unproxied(out, word, length, depth);
+		list = at;
+	}
+	buf_put(out, list, strlen(list));
+}
+
+/* A map, perhaps in braces. Who looks into it from outside the mail system looks himself, into its members too: what is
+ * inside need not be allowed to proxymap's clients. */
+static void put_unproxied(struct buf *out, const char *text, size_t length, int depth)
+{
+	static const char *const nested[] = {"pipemap:{", "unionmap:{", NULL};
+	const char *at = text, *end = text + length;
+	if (length >= 2 && text[0] == '{' && end[-1] == '}') {
+		for (at++, end--; at < end && is_space(*at); at++)
+			;
+		while (end > at && is_space(end[-1]))
+			end--;
+	}
+	buf_put(out, text, (size_t)(at - text));
+	while (end - at > 6 && strncmp(at, "proxy:", 6) == 0)
+		at += 6;
+	for (const char *const *type = nested; *type && depth < DEPTH_MAX; type++) {
+		size_t head = strlen(*type);
+		if ((size_t)(end - at) <= head || strncmp(at, *type, head) != 0 || end[-1] != '}')
+			continue;
+		char *inside = mem_strndup(at + head, (size_t)(end - at) - head - 1);
+		buf_put(out, at, head);
+		put_members(out, inside, depth + 1);
+		free(inside);
+		at = end - 1;
+	}
+	buf_put(out, at, (size_t)(text + length - at));
+}
+
+/* A pipemap is asked as it stands, by whoever looks. */
+static char *unproxied(const char *text)
+{
+	struct buf out = {0};
+	put_unproxied(&out, text, strlen(text), 0);
+	char *result = mem_strdup(buf_text(&out));
+	buf_free(&out);
+	return result;
+}
+
+static bool add_kind(void *context, const struct postfix_map *map)
+{
+	enum postfix_map_kind *kind = context;
+	if (map->kind > *kind)
+		*kind = map->kind;
+	return true;
+}
+
+static enum postfix_map_kind kind_of_union(const struct postfix_map *map)
+{
+	enum postfix_map_kind kind = POSTFIX_MAP_LISTED;
+	(void)postfix_maps_each(map->text, "/", add_kind, &kind);
+	return kind;
+}
+
 static bool one(const struct walk *outer, const char *text, int depth)
 {
 	struct walk inner = *outer;
 	const struct walk *walk = &inner;
 	for (; strncmp(text, "proxy:", 6) == 0; text += 6)
 		inner.proxied = true;
-	struct postfix_map map = {.text = mem_strdup(text)};
+	bool asked = strncmp(text, "pipemap:", 8) == 0 || (walk->whole && strncmp(text, "unionmap:", 9) == 0);
+	struct postfix_map map = {.text = asked ? unproxied(text) : mem_strdup(text)};
 	take_apart(&map);
 	bool more;
-	if (postfix_map_is(&map, "unionmap") && depth < DEPTH_MAX) {
+	if (postfix_map_is(&map, "unionmap") && !asked && depth < DEPTH_MAX) {
 		char *inside = without_braces(map.name, strlen(map.name));
 		more = each(walk, inside, depth + 1);
 		free(inside);
@@ -162,7 +233,7 @@ static bool one(const struct walk *outer, const char *text, int depth)
 			map.text = absolute(text, walk->queue);
 			take_apart(&map);
 		}
-		map.kind = kind_of(&map);
+		map.kind = postfix_map_is(&map, "unionmap") ? kind_of_union(&map) : kind_of(&map);
 		map.exact = walk->proxied && is_text(&map);
 		more = walk->visit(walk->context, &map);
 	}
@@ -181,7 +252,13 @@ static bool each(const struct walk *walk, const char *list, int depth)
 
 bool postfix_maps_each(const char *list, const char *queue, postfix_map_visit *visit, void *context)
 {
-	const struct walk walk = {queue, visit, context, false};
+	const struct walk walk = {queue, visit, context, false, false};
+	return each(&walk, list, 0);
+}
+
+bool postfix_maps_whole(const char *list, const char *queue, postfix_map_visit *visit, void *context)
+{
+	const struct walk walk = {queue, visit, context, false, true};
 	return each(&walk, list, 0);
 }
 
@@ -190,7 +267,7 @@ bool postfix_map_first(const struct postfix_map *map, const char *queue, postfix
 	char *inside = without_braces(map->name, strlen(map->name));
 	const char *at = inside;
 	char *first = postfix_word_take(&at);
-	const struct walk walk = {queue, visit, context, false};
+	const struct walk walk = {queue, visit, context, false, false};
 	bool any = first != NULL && strlen(first) < strlen(map->text);
 	if (any)
 		any = one(&walk, first, 0);

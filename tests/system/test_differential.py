@@ -17,11 +17,13 @@ look-up table of a backup can say what the primary says:
                stays: the table's wider key accepts it.
     special    postmaster+x at a local domain: the primary lets the exact name pass, the table's key any extension; and
                double_bounce_sender@$myorigin with a dot at the end.
-    deferred   the primary answers 4xx; a table can only accept.
+    deferred   the primary answers 4xx; a table can only accept. Where all strangers of a domain are put off so, the table
+               has the whole domain, and can't take out of it who isn't.
     origin     double_bounce_sender@$myorigin, which smtpd accepts before it looks at the domain, in a domain that isn't
                the primary's: to publish that would make the backup take the domain for its own.
 
-In `taken', `special' and `deferred' the backup must err to the side of accepting.
+In `taken', `special' and `deferred' the backup must err to the side of accepting. A primary that lists nobody at all
+(`nobody': only postmaster and its like) is never published, and so can't be compared.
 """
 import collections
 import concurrent.futures
@@ -80,8 +82,11 @@ class Primary(Postfix):
     def write_config(self):
         super().write_config()
         with open(os.path.join(self.config, "master.cf"), encoding="utf-8") as f:
-            first, rest = f.read().split("\n", 1)
-        self._write("master.cf", f"{first}\n{self.plan.smtpd_options(self.maps)}{rest}")
+            lines = f.read().splitlines(keepends=True)
+        for service, command in (("smtpd", "smtpd\n"), ("rewrite", "trivial-rewrite\n")):
+            number = next(n for n, line in enumerate(lines) if line.endswith(f" {command}"))
+            lines.insert(number + 1, self.plan.options_of(service, self.maps))
+        self._write("master.cf", "".join(lines))
 
     def complaints(self):
         """What its daemons warned about, each once."""
@@ -167,6 +172,14 @@ class Round:
             self.lines += [f"seed {self.seed}: {line}" for line in self.primary.complaints()]
             return
         self._start_backup()
+        if not self._arrived():              # a zone without a recipient isn't published, and the backup defers all
+            self.counts["nobody"] += len(self.probes)
+            for address, reply in truth.items():
+                local = split(address)[0].strip('"').lower()
+                if verdict(reply) == 2 and local not in ("postmaster", "mailer-daemon", self._double_bounce(), "") and \
+                        not self._case(address, reply, (550, "")):
+                    self._fail(f"nothing is published, but the primary accepts {address}")
+            return
         answers = ask(self.backup.port, [probe.address for probe in self.probes])
         for probe in self.probes:
             self._compare(probe, truth[probe.address], answers[probe.address])
@@ -177,13 +190,20 @@ class Round:
         pair.master_text = re.sub(r'\tsource "map" \{.*?\}', ours, pair.master_text)
         pair.write()
         self._running(pair)
-        wait_for(self._arrived, 30, lambda: f"the zone of this primary\n{pair.master.rxfer('status')[1]}{pair.logs()}")
+        wait_for(lambda: self._arrived() or self._is_empty(), 30, lambda: f"the zone of this primary\n{pair.master.rxfer('status')[1]}{pair.logs()}")
+        if not self._arrived():
+            return
         self.keys = pair.keys()
         parameters = dict(line.split(" ", 2)[1:] if line.count(" ") > 1 else (line.split(" ")[1], "")
                           for line in pair.replica.list("example") if line.startswith("PARAM "))
         self.delimiter = parameters.get("recipient_delimiter", "")
         self.backup = self._running(Postfix("backup", self.folder, {
             "relay_domains": pair.table("relay_domains"), "relay_recipient_maps": pair.table(), **parameters}))
+
+    def _is_empty(self):
+        """Nobody at all is valid here."""
+        status = " ".join(self.pair.master.rxfer("status")[1].split())
+        return "the sources list no recipient at all" in status
 
     def _arrived(self):
         return None not in (self.pair.keys(), self.pair.keys("relay_domains"))
@@ -211,7 +231,7 @@ class Round:
         if set(local) & set("%!@"):
             return "routed"
         if verdict(answer) == 2:
-            if verdict(truth) == 4:
+            if verdict(truth) == 4 or self._strangers_are_put_off(domain):
                 return "deferred"
             if self._special(local) or (domain.endswith(".") and local.lower() == self._double_bounce()):
                 return "special"
@@ -225,15 +245,21 @@ class Round:
         return None
 
     def _extension_stays(self, local, domain):
-        extended = f"{local}{self.delimiter[:1]}zz@{domain}"
-        return bool(self.delimiter) and verdict(ask(self.primary.port, [extended])[extended]) == 2
+        extended = [f"{local}{self.delimiter[:1]}zz@{domain}", f"{local}-request@{domain}"]
+        return bool(self.delimiter) and 2 in map(verdict, ask(self.primary.port, extended).values())
 
     def _double_bounce(self):
         return self.plan.settings.get("double_bounce_sender", "double-bounce").lower()
 
-    def _is_foreign(self, domain):
+    def _ask_for_a_stranger(self, domain):
         stranger = f"zz-nobody-zz@{domain}"
-        return "Relay access denied" in ask(self.primary.port, [stranger])[stranger][1]
+        return ask(self.primary.port, [stranger])[stranger]
+
+    def _strangers_are_put_off(self, domain):
+        return verdict(self._ask_for_a_stranger(domain)) == 4
+
+    def _is_foreign(self, domain):
+        return "Relay access denied" in self._ask_for_a_stranger(domain)[1]
 
     def _special(self, local):
         """Whether it is a name that is always valid, with an extension."""

@@ -76,7 +76,7 @@ class Units(runner.TestCase):
                 text = f.read()
             for line in ("Type=notify", "User=rxfer", "ExecReload=kill -HUP $MAINPID", "Restart=on-failure",
                          "RuntimeDirectory=rxfer", "RuntimeDirectoryPreserve=yes", "StateDirectoryMode=0755",
-                         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"):
+                         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"):
                 self.assertIn(f"\n{line}\n", text)
             for line in ("NoExecPaths", "PrivateNetwork=yes", "DynamicUser=yes"):
                 self.assertNotIn(line, text)

@@ -22,6 +22,7 @@ struct fake_treat {
 struct fake {
 	const struct fake_map *maps;
 	const struct fake_treat *treats;
+	const char *smtpd;             /* its own settings, where others see other ones; or NULL */
 };
 
 static inline const struct fake_map *fake_find(const struct fake *fake, const char *name)
@@ -84,7 +85,7 @@ static inline enum postfix_treat fake_treat(void *context, const char *map, cons
 static const char fake_defaults[] =
 	"smtpd_reject_unlisted_recipient = yes\nsmtputf8_enable = yes\nqueue_directory = /queue\n"
 	"double_bounce_sender = double-bounce\nmyorigin = host.example\nrecipient_delimiter = +\n"
-	"parent_domain_matches_subdomains = mynetworks,relay_domains\nlocal_transport = local:host\n"
+	"parent_domain_matches_subdomains = mynetworks,relay_domains\nowner_request_special = yes\nlocal_transport = local:host\n"
 	"virtual_transport = virtual\nrelay_transport = relay\n";
 
 static inline struct postconf fake_postconf(const char *settings)
@@ -110,18 +111,18 @@ static inline struct postconf fake_postconf(const char *settings)
 
 static inline void fake_plan(const char *settings, const struct fake *fake, struct postfix_plan *out)
 {
-	static const char types[] = "btree\ncdb\nhash\ninline\nlmdb\nmysql\npipemap\nproxy\nregexp\nstatic\ntexthash\n"
+	static const char types[] = "btree\ncdb\nhash\ninline\nlmdb\nmysql\npipemap\nproxy\nrandmap\nregexp\nstatic\ntexthash\n"
 	                            "unionmap\nunix\n";
-	struct postconf conf = fake_postconf(settings);
+	struct postconf conf = fake_postconf(settings), smtpd = fake_postconf(fake && fake->smtpd ? fake->smtpd : settings);
 	struct buf known = {0};
 	struct fake nothing = {0};
 	const struct postfix_world world = {fake_keys, fake_command, fake_values, fake_file, fake_treat,
 	                                    (void *)(uintptr_t)(fake ? fake : &nothing)};
 	buf_put(&known, types, sizeof types - 1);
 	*out = (struct postfix_plan){0};
-	postfix_classes_find(&(struct postfix_classes_spec){&conf, &conf, &known}, &world, out);
-	out->away.delimiter = NULL;          /* it was the configuration's */
+	postfix_classes_find(&(struct postfix_classes_spec){&smtpd, &conf, &known}, &world, out);
 	postconf_free(&conf);
+	postconf_free(&smtpd);
 	buf_free(&known);
 }
 

@@ -223,6 +223,23 @@ static void the_first_keys_of_a_kind_are_kept_for_people(void **state)
 	reading_free(&bench.reading);
 }
 
+static void what_is_not_folded_never_hits(void **state)
+{
+	(void)state;
+	struct bench bench = begin((struct keys_rule){.exact = true});
+	assert_int_equal(put(&bench, "a@example.org"), RC_OK);
+	assert_int_equal(put(&bench, "stra\303\237e@example.org"), RC_INVALID);
+	assert_int_equal(put(&bench, "B@example.org"), RC_INVALID);
+	assert_int_equal(bench.tally.invalid, 2);
+	assert_holds(&bench, (const char *const[]){"a@example.org", NULL}, (const char *const[]){"example.org", NULL});
+	bench = begin((struct keys_rule){.exact = true, .aliases = true, .domains = one, .domain_count = 1});
+	assert_int_equal(put(&bench, "a"), RC_OK);
+	assert_int_equal(put(&bench, "x y"), RC_OK);
+	assert_int_equal(put(&bench, "stra\303\237e"), RC_INVALID);
+	assert_holds(&bench, (const char *const[]){"a@example.org", "\"x y\"@example.org", NULL},
+	             (const char *const[]){"example.org", NULL});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +252,7 @@ int main(void)
 		cmocka_unit_test(alias_keys_are_local_parts),
 		cmocka_unit_test(alias_keys_with_an_at_count_twice),
 		cmocka_unit_test(the_class_of_aliases_has_three_names_more),
+		cmocka_unit_test(what_is_not_folded_never_hits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static int clean(void **state)
 {
 	(void)state;
 	postfix_away_free(&away);
-	away = (struct postfix_away){.delimiter = "+"};
+	away = (struct postfix_away){.split = {.delimiters = "+"}};
 	return 0;
 }
 
@@ -121,13 +121,47 @@ static void the_first_of_doubles_stands(void **state)
 static void extensions(void **state)
 {
 	(void)state;
-	static const struct { const char *local, *delimiter; size_t length; } cases[] = {
-		{"a+b", "+", 1}, {"a+b", "", 3}, {"a-b+c", "+-", 1}, {"+a", "+", 2}, {"a+", "+", 1}, {"postmaster", "o", 10},
-		{"postmaster+x", "+", 10}, {"owner-x", "-", 7}, {"x-request", "-", 9}, {"x-requests", "-", 1}, {"double-bounce", "-", 13},
+	static const struct { const char *local, *delimiters; bool lists; size_t length; } cases[] = {
+		{"a+b", "+", false, 1}, {"a+b", "", false, 3}, {"a-b+c", "+-", false, 1}, {"+a", "+", false, 2}, {"a+", "+", false, 1},
+		{"postmaster", "o", false, 10}, {"postmaster+x", "+", false, 10}, {"owner-x", "-", false, 7},
+		{"x-request", "-", false, 9}, {"x-requests", "-", false, 1}, {"double-bounce", "-", false, 13},
+		{"owner-x", "-", true, 5}, {"x-request", "-", true, 1}, {"mailer-daemon", "-", true, 13},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_int_equal(postfix_away_strip(cases[i].local, strlen(cases[i].local), cases[i].delimiter), cases[i].length);
-	assert_int_equal(postfix_away_strip("a+b", 3, NULL), 3);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct postfix_split split = {.lists = cases[i].lists};
+		strcpy(split.delimiters, cases[i].delimiters);
+		assert_int_equal(postfix_away_strip(cases[i].local, strlen(cases[i].local), &split), cases[i].length);
+	}
+	assert_int_equal(postfix_away_strip("a+b", 3, &(struct postfix_split){0}), 3);
+}
+
+static void letters_as_delimiters(void **state)
+{
+	(void)state;
+	static const struct { const char *given, *smtpd, *rewrite; } cases[] = {
+		{"+-+", "+-", "+-"}, {"", "", ""}, {"X", "", ""}, {"x", "x", ""}, {"+X", "+", ""}, {"+x", "+x", ""},
+		{"\303\274", "\303\274", ""},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_string_equal(postfix_split_of_smtpd(cases[i].given, true).delimiters, cases[i].smtpd);
+		assert_string_equal(postfix_split_of_rewrite(cases[i].given, true).delimiters, cases[i].rewrite);
+	}
+}
+
+static bool same(const char *a, bool a_special, const char *b, bool b_special)
+{
+	struct postfix_split left = postfix_split_of_smtpd(a, a_special), right = postfix_split_of_smtpd(b, b_special);
+	return postfix_split_same(&left, &right);
+}
+
+static void two_ways_of_splitting(void **state)
+{
+	(void)state;
+	assert_true(same("+-", true, "-+", true));
+	assert_false(same("+-", true, "+", true));
+	assert_false(same("+", true, "+-", true));
+	assert_true(same("+", true, "+", false));
+	assert_false(same("-", true, "-", false));
 }
 
 int main(void)
@@ -140,6 +174,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(relocated, clean, clean),
 		cmocka_unit_test_setup_teardown(the_first_of_doubles_stands, clean, clean),
 		cmocka_unit_test(extensions),
+		cmocka_unit_test(letters_as_delimiters),
+		cmocka_unit_test(two_ways_of_splitting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void bare_keys_hold_at_mydestination_and_at_myorigin(void **state)
 	assert_plan(FOUR TABLES "myorigin = VM.example\n", NULL, "bare\tlocal\tlo.example\nbare\tmailbox\tvm.example");
 	assert_plan(FOUR TABLES "myorigin = sub.rl.example\n", NULL, "bare\trelay\tsub.rl.example");
 	const struct fake_map maps[] = {{"/mailname", "vm.example\n"}, {0}};
-	assert_plan(FOUR TABLES "myorigin = /mailname\n", &(struct fake){maps, NULL},
+	assert_plan(FOUR TABLES "myorigin = /mailname\n", &(struct fake){.maps = maps},
 	            "bare\tmailbox\tvm.example\nwatch\t/mailname");
 	assert_plan(FOUR TABLES "myorigin = /gone\n", NULL, "problem\tmyorigin\t/gone\t~");
 	assert_plan(FOUR TABLES "myorigin = elsewhere.example\n", NULL, "bare\tlocal\tlo.example\n-bare\tnone\t~");
@@ -113,7 +113,7 @@ static void transport_maps_to_error_take_addresses_away(void **state)
 	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\terror:gone\nv@vm.example\tretry:later\n"
 	                                            "w@vm.example\terror:4.2.1 any\nlo.example\terror:5.1.1 gone\n"
 	                                            "ok@lo.example\tlocal:\nx@vm.example\tsmtp:[there]\n"}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){maps, NULL},
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){.maps = maps},
 	            "away\tu@vm.example\n-away\tv@vm.example\naway\tw@vm.example\naway\tlo.example\nkept\tok@lo.example\n"
 	            "-kept\tx@vm.example\n-rcpt\tpostmaster@lo.example\nwatch\t/t.db");
 }
@@ -122,10 +122,50 @@ static void static_in_transport_maps_answers_before_extensions_are_taken_off(voi
 {
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\terror:\nvm.example\terror:\n"}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = hash:/t static:smtp:\n", &(struct fake){maps, NULL}, "-away\t~");
-	assert_plan(FOUR TABLES "recipient_delimiter =\ntransport_maps = hash:/t static:smtp:\n", &(struct fake){maps, NULL},
+	assert_plan(FOUR TABLES "transport_maps = hash:/t static:smtp:\n", &(struct fake){.maps = maps}, "-away\t~");
+	assert_plan(FOUR TABLES "recipient_delimiter =\ntransport_maps = hash:/t static:smtp:\n", &(struct fake){.maps = maps},
 	            "away\tu@vm.example\n-away\tvm.example");
+	assert_plan(FOUR TABLES "transport_maps = randmap:{error:x, smtp:[y]}\n", NULL, "-away\t~\n-problem\t~");
+	assert_plan(FOUR TABLES "transport_maps = randmap:{error:x,error:y}\n", NULL, "away\t*\n-problem\t~");
 	assert_plan(FOUR TABLES "transport_maps = static:error:x\n", NULL, "away\t*\n-rcpt\tpostmaster@lo.example");
+}
+
+static void a_unionmap_in_transport_maps_joins_its_answers(void **state)
+{
+	(void)state;
+	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\nv@vm.example\n"}, {"hash:/b", "u@vm.example\nw@vm.example\n"},
+	                                {"unionmap:{hash:/a, hash:/b}", "u@vm.example\terror,error\nv@vm.example\terror:x\n"
+	                                                                "w@vm.example\terror\n"},
+	                                {"unionmap:{hash:/a, static:error}", "nobody@rxfer.invalid\terror\n"}, {0}};
+	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{hash:/a, proxy:hash:/b}\n", &(struct fake){.maps = maps},
+	            "-away\tu@vm.example\naway\tv@vm.example\naway\tw@vm.example\n-problem\t~\nwatch\t/a.db\nwatch\t/b.db");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, static:error}, hash:/none\n", &(struct fake){.maps = maps},
+	            "away\t*\n-problem\t~");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, mysql:/c}\n", &(struct fake){.maps = maps},
+	            "problem\ttransport_maps\tmysql:/c\t~\n-away\t~");
+}
+
+/* smtpd finds the address without its extension valid, and whoever looks for transports doesn't see that it's refused. */
+static void what_is_split_elsewhere_is_not_taken_away(void **state)
+{
+	(void)state;
+	static const char plus[] = FOUR TABLES "transport_maps = hash:/t\nrelocated_maps = hash:/m\n";
+	static const char none[] = FOUR TABLES "recipient_delimiter =\ntransport_maps = hash:/t\nrelocated_maps = hash:/m\n";
+	static const char letter[] = FOUR TABLES "recipient_delimiter = X\ntransport_maps = hash:/t static:smtp:\n";
+	static const char lists[] = FOUR TABLES "recipient_delimiter = -\ntransport_maps = hash:/t\n";
+	static const char no_lists[] = FOUR TABLES "recipient_delimiter = -\nowner_request_special = no\n";
+	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\terror:\nw+x@vm.example\terror:\nlo.example\terror:\n"
+	                                            "l@lo.example\terror:\n"},
+	                                {"hash:/m", "v@vm.example\tx\nv+x@vm.example\tx\n@rl.example\tx\nbare\tx\n"}, {0}};
+	assert_plan(plus, &(struct fake){.maps = maps},
+	            "away\tu@vm.example\naway\tw+x@vm.example\nmoved\tv@vm.example\nmoved\tbare\nsplit\t+\t");
+	assert_plan(none, &(struct fake){.maps = maps, .smtpd = plus},
+	            "-away\tu@vm.example\naway\tw+x@vm.example\naway\tlo.example\naway\tl@lo.example\n-moved\tv@vm.example\n"
+	            "moved\tv+x@vm.example\nmoved\t@rl.example\n-moved\tbare\n-split\t~");
+	assert_plan(plus, &(struct fake){.maps = maps, .smtpd = none}, "away\tu@vm.example\nmoved\tv@vm.example\nsplit\t+\t");
+	assert_plan(letter, &(struct fake){.maps = maps}, "away\tu@vm.example");
+	assert_plan(lists, &(struct fake){.maps = maps, .smtpd = no_lists}, "-away\tu@vm.example");
+	assert_plan(lists, &(struct fake){.maps = maps}, "away\tu@vm.example\nsplit\t-\t");
 }
 
 static void what_retry_puts_off_is_accepted(void **state)
@@ -133,7 +173,7 @@ static void what_retry_puts_off_is_accepted(void **state)
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\tretry:later\nlo.example\tretry:\nu@va.example\tretry:\n"},
 	                                {0}};
-	assert_plan(FOUR TABLES "transport_maps = hash:/t\nrelay_transport = retry:down\n", &(struct fake){maps, NULL},
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\nrelay_transport = retry:down\n", &(struct fake){.maps = maps},
 	            "rcpt\tu@vm.example\nrcpt\t@lo.example\nrcpt\t@rl.example\n-rcpt\tu@va.example\n-rcpt\t@vm.example\n"
 	            "-away\t~\nnote\ta transport is retry~");
 }
@@ -144,19 +184,41 @@ static void texts_behind_proxy_are_not_folded(void **state)
 	const struct fake_map maps[] = {{"texthash:/moved", "Up@vm.example\tx\nlow@vm.example\tx\n"}, {0}};
 	assert_plan(FOUR "local_recipient_maps = hash:/l\nrelay_recipient_maps = texthash:/r\n"
 	            "virtual_mailbox_maps = proxy:unionmap:{texthash:/m, hash:/h}\nrelocated_maps = proxy:texthash:/moved\n",
-	            &(struct fake){maps, NULL},
+	            &(struct fake){.maps = maps},
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap=\ttexthash:/m\nmap\tmailbox\tvirtual_mailbox_maps\tmap\thash:/h\n"
 	            "map\trelay\trelay_recipient_maps\tmap\ttexthash:/r\nmoved\tlow@vm.example\n-moved\tup@vm.example");
+}
+
+/* Whether uX+ext is u depends on how it is written. */
+static void letters_as_delimiters_keep_a_domain(void **state)
+{
+	(void)state;
+	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\tsmtp:\nv@rl.example\terror:\n*\terror:\n"}, {0}};
+	assert_plan(FOUR TABLES "recipient_delimiter = X\ntransport_maps = hash:/t\n", &(struct fake){.maps = maps},
+	            "kept\tvm.example\nkept\tu@vm.example\naway\t*\n-kept\trl.example\naway\tv@rl.example");
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){.maps = maps}, "-kept\tvm.example");
+	const struct fake_map some[] = {{"hash:/t", "u@vm.example\tsmtp:\nvm.example\terror:\nu@lo.example\tlocal:\n"}, {0}};
+	assert_plan(FOUR TABLES "recipient_delimiter = X\ntransport_maps = hash:/t\nlocal_transport = error:\n",
+	            &(struct fake){.maps = some}, "kept\tvm.example\nkept\tlo.example\ngone\tlocal");
+}
+
+static void indexes_are_folded_as_main_cf_says(void **state)
+{
+	(void)state;
+	static const char utf8[] = FOUR TABLES, ascii[] = FOUR TABLES "smtputf8_enable = no\n";
+	assert_plan(ascii, &(struct fake){.smtpd = utf8}, "map\trelay\trelay_recipient_maps\tmap=\thash:/r");
+	assert_plan(utf8, &(struct fake){.smtpd = ascii}, "map\trelay\trelay_recipient_maps\tmap\thash:/r");
+	assert_plan(ascii, NULL, "map\trelay\trelay_recipient_maps\tmap\thash:/r");
 }
 
 static void transport_maps_that_take_nothing_away_are_not_kept(void **state)
 {
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\tsmtp:[x]\nlo.example\t:\n"}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){maps, NULL}, "-away\t~\n-kept\t~\nwatch\t/t.db");
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){.maps = maps}, "-away\t~\n-kept\t~\nwatch\t/t.db");
 	const struct fake_map one[] = {{"hash:/t", "a.example\tsmtp:\nb.example\terror:\nx.b.example\tsmtp:\n.b.example\terror:\n"
 	                                           "u@a.example\tsmtp:\nu@b.example\tsmtp:\n"}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){one, NULL},
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\n", &(struct fake){.maps = one},
 	            "-kept\ta.example\n-kept\tu@a.example\nkept\tx.b.example\nkept\tu@b.example\naway\t.b.example");
 }
 
@@ -164,7 +226,7 @@ static void relocated_maps_take_addresses_away(void **state)
 {
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/moved", "u@vm.example\tu@new\npostmaster\tx\n@rl.example\ty\n"}, {0}};
-	assert_plan(FOUR TABLES "relocated_maps = hash:/moved\n", &(struct fake){maps, NULL},
+	assert_plan(FOUR TABLES "relocated_maps = hash:/moved\n", &(struct fake){.maps = maps},
 	            "moved\tu@vm.example\nmoved\tpostmaster\nmoved\t@rl.example\n-rcpt\tpostmaster@lo.example\n"
 	            "rcpt\tmailer-daemon@lo.example");
 }
@@ -174,9 +236,9 @@ static void a_class_whose_own_transport_is_error_is_gone(void **state)
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/t", "ok@lo.example\tlocal:\n"}, {0}};
 	assert_plan(FOUR TABLES "local_transport = error:no local mail here\ntransport_maps = hash:/t\n",
-	            &(struct fake){maps, NULL}, "gone\tlocal\n-gone\tmailbox\n-rcpt\t~\nkept\tok@lo.example");
+	            &(struct fake){.maps = maps}, "gone\tlocal\n-gone\tmailbox\n-rcpt\t~\nkept\tok@lo.example");
 	assert_plan("mydestination = lo.example\nlocal_transport = error:none\ntransport_maps = hash:/t\n",
-	            &(struct fake){maps, NULL}, "rcpt\tok@lo.example\n-rcpt\t@lo.example");
+	            &(struct fake){.maps = maps}, "rcpt\tok@lo.example\n-rcpt\t@lo.example");
 }
 
 static void patterns_without_error_in_transport_maps_are_harmless(void **state)
@@ -184,14 +246,14 @@ static void patterns_without_error_in_transport_maps_are_harmless(void **state)
 	(void)state;
 	const struct fake_map harmless[] = {{"/p", "/@vm\\.example/ smtp:[x]\n"}, {0}};
 	const struct fake_map harmful[] = {{"/p", "/^bad/ error:gone\n"}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = regexp:/p\n", &(struct fake){harmless, NULL}, "-problem\t~\nwatch\t/p");
-	assert_plan(FOUR TABLES "transport_maps = regexp:/p\n", &(struct fake){harmful, NULL},
+	assert_plan(FOUR TABLES "transport_maps = regexp:/p\n", &(struct fake){.maps = harmless}, "-problem\t~\nwatch\t/p");
+	assert_plan(FOUR TABLES "transport_maps = regexp:/p\n", &(struct fake){.maps = harmful},
 	            "problem\ttransport_maps\tregexp:/p\t~");
-	assert_plan(FOUR TABLES "transport_maps = regexp:/p\nlocal_transport = error:\n", &(struct fake){harmless, NULL},
+	assert_plan(FOUR TABLES "transport_maps = regexp:/p\nlocal_transport = error:\n", &(struct fake){.maps = harmless},
 	            "problem\ttransport_maps\tregexp:/p\tits patterns~");
 	const struct fake_treat treats[] = {{"regexp:/p", POSTFIX_IGNORE, NULL}, {0}};
-	assert_plan(FOUR TABLES "transport_maps = regexp:/p\nlocal_transport = error:\n", &(struct fake){harmless, treats},
-	            "-problem\t~");
+	assert_plan(FOUR TABLES "transport_maps = regexp:/p\nlocal_transport = error:\n",
+	            &(struct fake){.maps = harmless, .treats = treats}, "-problem\t~");
 }
 
 static void proxy_prefixes_unionmap_and_pipemap(void **state)
@@ -204,6 +266,11 @@ static void proxy_prefixes_unionmap_and_pipemap(void **state)
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap=\tinline:{ k = v }\n"
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap\thash:/queue/rel\n"
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap\tpipemap:{hash:/p,regexp:/q}\n-problem\t~");
+	assert_plan(FOUR TABLES "virtual_alias_maps = proxy:pipemap:{proxy:lmdb:/a, { inline:{ proxy:k = proxy:v } }, "
+	            "{ unionmap:{proxy:pipemap:{hash:/b,proxy:proxy:static:x}} }}\n", NULL,
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap=!\t"
+	            "pipemap:{lmdb:/a, { inline:{ proxy:k = proxy:v } }, "
+	            "{ unionmap:{pipemap:{hash:/b,static:x}} }}");
 	assert_plan(FOUR TABLES "virtual_alias_maps = pipemap:{mysql:/a,hash:/b}\n", NULL,
 	            "problem\tvirtual_alias_maps\tpipemap:{mysql:/a,hash:/b}\t~");
 }
@@ -226,15 +293,17 @@ static void the_administrator_says_what_to_do_with_it(void **state)
 	const struct fake_treat list[] = {{"mysql:/m", POSTFIX_LIST, "list them"}, {0}};
 	const struct fake_treat all[] = {{"mysql:/m", POSTFIX_CATCH_ALL, NULL}, {0}};
 	const struct fake_treat none[] = {{"mysql:/m", POSTFIX_IGNORE, NULL}, {0}};
-	assert_plan(settings, &(struct fake){NULL, list},
+	assert_plan(settings, &(struct fake){.treats = list},
 	            "map\tmailbox\tvirtual_mailbox_maps\tcommand\tlist them\n-problem\t~");
-	assert_plan(settings, &(struct fake){NULL, all}, "rcpt\t@vm.example\n-problem\t~");
-	assert_plan(settings, &(struct fake){NULL, none}, "-rcpt\t@vm.example\n-problem\t~\n-map\tmailbox\t~");
+	assert_plan(settings, &(struct fake){.treats = all}, "rcpt\t@vm.example\n-problem\t~");
+	assert_plan(settings, &(struct fake){.treats = none}, "-rcpt\t@vm.example\n-problem\t~\n-map\tmailbox\t~");
 	const struct fake_treat domains[] = {{"mysql:/d", POSTFIX_LIST, "list domains"}, {0}};
 	const struct fake_map maps[] = {{"list domains", "a.example\n"}, {0}};
-	assert_plan("mydestination = mysql:/d\n", &(struct fake){maps, domains}, "domain\tlocal\ta.example\n-problem\t~");
+	assert_plan("mydestination = mysql:/d\n", &(struct fake){.maps = maps, .treats = domains},
+	            "domain\tlocal\ta.example\n-problem\t~");
 	const struct fake_treat every[] = {{"mysql:/d", POSTFIX_CATCH_ALL, NULL}, {0}};
-	assert_plan("mydestination = mysql:/d\n", &(struct fake){NULL, every}, "problem\tmydestination\tmysql:/d\ta catch-all~");
+	assert_plan("mydestination = mysql:/d\n", &(struct fake){.treats = every},
+	            "problem\tmydestination\tmysql:/d\ta catch-all~");
 }
 
 static void parameters_that_must_match(void **state)
@@ -263,8 +332,12 @@ int main(void)
 		cmocka_unit_test(smtpd_reject_unlisted_recipient_no_accepts_everything_unless_it_is_asked_for),
 		cmocka_unit_test(transport_maps_to_error_take_addresses_away),
 		cmocka_unit_test(static_in_transport_maps_answers_before_extensions_are_taken_off),
+		cmocka_unit_test(a_unionmap_in_transport_maps_joins_its_answers),
+		cmocka_unit_test(what_is_split_elsewhere_is_not_taken_away),
 		cmocka_unit_test(what_retry_puts_off_is_accepted),
 		cmocka_unit_test(texts_behind_proxy_are_not_folded),
+		cmocka_unit_test(letters_as_delimiters_keep_a_domain),
+		cmocka_unit_test(indexes_are_folded_as_main_cf_says),
 		cmocka_unit_test(transport_maps_that_take_nothing_away_are_not_kept),
 		cmocka_unit_test(relocated_maps_take_addresses_away),
 		cmocka_unit_test(a_class_whose_own_transport_is_error_is_gone),

@@ -21,7 +21,7 @@ static void virtual_alias_domains_default_to_the_keys_of_virtual_alias_maps(void
 {
 	(void)state;
 	const struct fake_map maps[] = {{"hash:/virtual", "a.example\nuser@a.example\n@b.example\nc.example\n"}, {0}};
-	assert_plan("virtual_alias_domains = hash:/virtual\nvirtual_alias_maps = hash:/virtual\n", &(struct fake){maps, NULL},
+	assert_plan("virtual_alias_domains = hash:/virtual\nvirtual_alias_maps = hash:/virtual\n", &(struct fake){.maps = maps},
 	            "domain\talias\ta.example\ndomain\talias\tc.example\n-domain\talias\tb.example\n"
 	            "map\talias\tvirtual_alias_maps\tmap!\thash:/virtual\nwatch\t/virtual.db");
 }
@@ -31,7 +31,7 @@ static void virtual_mailbox_domains_default_to_the_keys_of_virtual_mailbox_maps(
 	(void)state;
 	const struct fake_map maps[] = {{"lmdb:/mailbox", "a.example\nuser@a.example\n"}, {0}};
 	assert_plan("virtual_mailbox_domains = proxy:lmdb:/mailbox\nvirtual_mailbox_maps = lmdb:/mailbox\n",
-	            &(struct fake){maps, NULL}, "domain\tmailbox\ta.example\nwatch\t/mailbox.lmdb");
+	            &(struct fake){.maps = maps}, "domain\tmailbox\ta.example\nwatch\t/mailbox.lmdb");
 }
 
 static void relay_domains_match_subdomains_when_parent_domain_matches_subdomains_says_so(void **state)
@@ -50,7 +50,7 @@ static void names_in_files(void **state)
 	(void)state;
 	const struct fake_map maps[] = {{"/domains", "# none.example\na.example, b.example\n/more\n"}, {"/more", "C.example\n"},
 	                                {0}};
-	assert_plan("mydestination = /domains\n", &(struct fake){maps, NULL},
+	assert_plan("mydestination = /domains\n", &(struct fake){.maps = maps},
 	            "domain\tlocal\ta.example\ndomain\tlocal\tb.example\ndomain\tlocal\tc.example\nwatch\t/domains\nwatch\t/more\n"
 	            "-domain\tlocal\tnone.example");
 }
@@ -60,7 +60,7 @@ static void files_that_are_missing_or_name_each_other(void **state)
 	(void)state;
 	const struct fake_map maps[] = {{"/a", "/b\n"}, {"/b", "/a\n"}, {0}};
 	assert_plan("mydestination = /nowhere\n", NULL, "problem\tmydestination\t/nowhere\t~");
-	assert_plan("mydestination = /a\n", &(struct fake){maps, NULL}, "problem\tmydestination\t/a\t~");
+	assert_plan("mydestination = /a\n", &(struct fake){.maps = maps}, "problem\tmydestination\t/a\t~");
 }
 
 static void tables(void **state)
@@ -68,7 +68,7 @@ static void tables(void **state)
 	(void)state;
 	/* The domain is folded before it's looked up; keys of a texthash aren't. */
 	const struct fake_map maps[] = {{"texthash:/t", "a.example\nB.example\n"}, {0}};
-	assert_plan("mydestination = texthash:/t, x.example\n", &(struct fake){maps, NULL},
+	assert_plan("mydestination = texthash:/t, x.example\n", &(struct fake){.maps = maps},
 	            "domain\tlocal\ta.example\ndomain\tlocal\tx.example\n-domain\tlocal\tb.example\n-domain\tlocal\tB.example");
 	assert_plan("mydestination = hash:/gone\n", NULL, "problem\tmydestination\thash:/gone\t~");
 }
@@ -79,7 +79,7 @@ static void negations(void **state)
 	const struct fake_map maps[] = {{"/f", "a.example\n!b.example\n"}, {0}};
 	assert_plan("mydestination = !a.example, a.example, b.example, !b.example\n", NULL,
 	            "domain\tlocal\tb.example\n-domain\tlocal\ta.example");
-	assert_plan("mydestination = !/f\n", &(struct fake){maps, NULL},
+	assert_plan("mydestination = !/f\n", &(struct fake){.maps = maps},
 	            "domain\tlocal\tb.example\n-domain\tlocal\ta.example");
 	assert_plan("relay_domains = !x.a.example, a.example\n", NULL,
 	            "domain\tnone\tx.a.example\nbelow\tnone\tx.a.example\nbelow\trelay\ta.example\ndomain\trelay\ta.example");

@@ -12,7 +12,7 @@ static const char whole[] =
 	"plan\t1\ndomain\tlocal\ta.example\ndomain\tnone\tb.example\nbelow\trelay\tr.example\nbare\tlocal\ta.example\n"
 	"map\tlocal,relay\tvirtual_alias_maps\tmap!\tinline:{a b = c}\nmap\tlocal\tlocal_recipient_maps\taliases\thash:/a\n"
 	"map\trelay\trelay_recipient_maps\tcommand\techo a | cat\nrcpt\tpostmaster@a.example\nparam\trecipient_delimiter\t\n"
-	"param\tx\ty\naway\ta@b\nkept\tc@d\nmoved\te\ngone\trelay\naway-parents\nwatch\t/main.cf\nnote\ta note\n"
+	"param\tx\ty\naway\ta@b\nkept\tc@d\nmoved\te\ngone\trelay\naway-parents\nsplit\t+-\tlists\nwatch\t/main.cf\nnote\ta note\n"
 	"problem\trelay_domains\tmysql:/x\tcan't\nend\n";
 
 static void a_plan_is_read_as_it_was_written(void **state)
@@ -28,6 +28,8 @@ static void a_plan_is_read_as_it_was_written(void **state)
 	assert_true(plan.sources[0].first);
 	assert_int_equal(plan.sources[2].format, POSTFIX_FORMAT_COMMAND);
 	assert_int_equal(plan.problem_count, 1);
+	assert_string_equal(plan.away.split.delimiters, "+-");
+	assert_true(plan.away.split.lists);
 	buf_free(&text);
 	postfix_plan_free(&plan);
 }

@@ -14,6 +14,7 @@ import tempfile
 SYSTEM = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCE = os.path.dirname(os.path.dirname(SYSTEM))
 BUILD = os.path.abspath(os.environ.get("RXFER_BUILD") or os.environ.get("top_builddir") or ".")
+NAME_SHOWN = 24         # of a test, in its folder's: sockets below it have names of 107 bytes at most
 PROGRAMS = ("rxfer-master", "rxfer-replica", "rxfer")
 
 
@@ -100,7 +101,7 @@ _folders = set()
 
 def new_folder(name):
     """A fresh folder that other accounts can pass through, for Postfix's daemons give up root."""
-    path = tempfile.mkdtemp(prefix=f"rxfer-{name}.")
+    path = tempfile.mkdtemp(prefix=f"rxfer-{name[:NAME_SHOWN]}.")
     _folders.add(path)
     os.chmod(path, 0o755)
     return path

@@ -2,7 +2,7 @@
 
     plan = Plan(seed, types, accounts)      # pure: no file is touched
     plan.write(folder)                      # map files and lists below `folder`
-    plan.main_cf(folder), plan.smtpd_options(folder), plan.commands(folder)
+    plan.main_cf(folder), plan.options_of("smtpd", folder), plan.commands(folder)
     plan.probes(300)                        # [Probe(address, why)]
 
 The same seed makes the same primary where the same map types and accounts exist. In a plan's texts FOLDER stands for
@@ -34,14 +34,14 @@ def is_utf8(text):
 
 
 class Plan(Probes):
-    """A primary. Attributes: seed, domains (name -> class), settings (main.cf), options (smtpd's -o), texts (file name
-    -> contents), indexes (("postmap" or "postalias", "hash:FOLDER/x")...), entries ((parameter, key)...), delimiter."""
+    """A primary. Attributes: seed, domains (name -> class), settings (main.cf), options ("smtpd" or "rewrite" -> its
+    -o), texts (file name -> contents), indexes (("postmap" or "postalias", "hash:FOLDER/x")...), entries ((parameter, key)...), delimiter."""
 
     def __init__(self, seed, types, accounts):
         self.seed = seed
         self.types, self.accounts = sorted(types), accounts
         self.random = random.Random(seed)
-        self.settings, self.options, self.texts = {}, {}, {}
+        self.settings, self.options, self.texts = {}, {"smtpd": {}, "rewrite": {}}, {}
         self.indexes, self.entries = [], []
         self._serial = 0
         self._choose_names()
@@ -220,7 +220,7 @@ class Plan(Probes):
             spec = f"{kind}:{self._file(parameter, text)}"
             if kind in INDEXED:
                 self.indexes.append(("postmap", spec))
-        if depth == 0 and self.chance(0.15) and "proxy" in self.types:
+        if self.chance(0.15 if depth == 0 else 0.05) and "proxy" in self.types:
             spec = "proxy:" + spec
         return spec
 
@@ -254,7 +254,7 @@ class Plan(Probes):
         specs = [self.one_map(parameter, part) for part in parts if part]
         # virtual_*_domains default to these two: every domain there is would be the primary's.
         if parameter not in ("virtual_alias_maps", "virtual_mailbox_maps") and self.chance(0.05):
-            specs.append("static:all")
+            specs.append(self.pick(["static:all", "randmap:{all, every}"] if "randmap" in self.types else ["static:all"]))
         return self._join(specs)
 
     def local_part(self):
@@ -308,7 +308,8 @@ class Plan(Probes):
             keys = self.recipients(self._of_class("alias") + self.some(everywhere, 0, 1))
             keys += [self.spell(name) for name in self.from_keys.get("alias", [])]
             if keys:
-                self.settings["virtual_alias_maps"] = self.maps("virtual_alias_maps", self._targets(keys))
+                name = "virtual_maps" if self.chance(0.05) else "virtual_alias_maps"     # the old one is its default
+                self.settings[name] = self.maps("virtual_alias_maps", self._targets(keys))
         if self._of_class("mailbox") or self.chance(0.1):
             self._choose_class_map("mailbox", "box/", 0.08)
         if self._of_class("relay") or self.chance(0.1):
@@ -323,10 +324,17 @@ class Plan(Probes):
         if keys:
             self.settings[parameter] = self.maps(parameter, [(key, value) for key in keys])
 
+    def _alias_map(self, names):
+        kinds = [kind for kind in INDEXED if kind in self.types]
+        if not kinds or self.chance(0.15):              # what postmap makes, and all else that smtpd may look into
+            return self.one_map("alias_maps", [(name, "somebody") for name in names if '"' not in name] or [("x", "y")])
+        spec = f"{self.pick(kinds)}:{self._file('aliases', ''.join(f'{name}: somebody{chr(10)}' for name in names))}"
+        self.indexes.append(("postalias", spec))
+        return spec
+
     def _choose_aliases(self):
         """alias_maps, and local_recipient_maps, whose default is the accounts and alias_maps."""
-        kinds = [kind for kind in INDEXED if kind in self.types]
-        if kinds and self.chance(0.6):
+        if self.chance(0.6):
             specs = []
             for _ in range(self.random.choices((1, 2), (4, 1))[0]):
                 names = [self.spell(self.local_part()) for _ in range(self.random.randint(2, 8))]
@@ -335,9 +343,7 @@ class Plan(Probes):
                 seen = set()
                 names = [n for n in names if not (n.casefold() in seen or seen.add(n.casefold()))]
                 self.entries += [("alias_maps", name) for name in names]
-                path = self._file("aliases", "".join(f"{name}: somebody\n" for name in names))
-                specs.append(f"{self.pick(kinds)}:{path}")
-                self.indexes.append(("postalias", specs[-1]))
+                specs.append(self._alias_map(names))
             self.settings["alias_maps"] = self._join(specs)
         choice = self.random.random()
         if choice < 0.5:
@@ -345,7 +351,8 @@ class Plan(Probes):
         if choice < 0.56:
             value = ""
         elif choice < 0.7:
-            value = self.pick(("unix:passwd.byname $alias_maps", "$alias_maps", "proxy:unix:passwd.byname"))
+            value = self.pick(("unix:passwd.byname $alias_maps", "$alias_maps", "proxy:unix:passwd.byname",
+                               "unix:group.byname $alias_maps"))
         else:
             keys = self.recipients(self._of_class("local"), bare=0.7) or ["nobody.at.all"]
             value = self.maps("local_recipient_maps", [(key, "x") for key in keys])
@@ -391,6 +398,11 @@ class Plan(Probes):
 
     def _choose_overrides(self):
         """master.cf's -o reaches smtpd alone: not those who resolve addresses for it, nor proxymap."""
+        if self.chance(0.05):
+            name = self.pick(("recipient_delimiter", "mydestination", "relay_domains", "virtual_alias_domains",
+                              "virtual_mailbox_domains", "transport_maps", "relocated_maps", "local_transport", "myorigin",
+                              "owner_request_special"))
+            self.options["rewrite"][name] = self._override(name)
         if not self.chance(0.25):
             return
         for _ in range(self.random.randint(1, 2)):
@@ -400,7 +412,7 @@ class Plan(Probes):
                               "receive_override_options", "mydestination", "relay_domains", "virtual_alias_domains",
                               "owner_request_special", "myorigin", "alias_maps",
                               "smtputf8_enable", "transport_maps", "relocated_maps", "local_transport"))
-            self.options[name] = self._override(name)
+            self.options["smtpd"][name] = self._override(name)
 
     def _override(self, name):
         fixed = {"recipient_delimiter": ("+", "-", "", "_"), "smtpd_reject_unlisted_recipient": ("no", "yes"),
@@ -411,7 +423,7 @@ class Plan(Probes):
                  "local_transport": ("error:closed",)}
         if name in fixed:
             return self.pick(fixed[name])
-        if name in ("mydestination", "relay_domains", "virtual_alias_domains"):
+        if name.endswith("_domains") or name == "mydestination":
             return ", ".join(self.some(self.domains, 0, 2))
         if name == "myorigin":
             return self.pick(list(self.domains))
@@ -443,10 +455,10 @@ class Plan(Probes):
     def main_cf(self, folder):
         return {name: value.replace("FOLDER", folder) for name, value in self.settings.items()}
 
-    def smtpd_options(self, folder):
-        """Lines that follow smtpd's in master.cf."""
+    def options_of(self, service, folder):
+        """Lines that follow a service's in master.cf."""
         return "".join(f"  -o {{ {name} = {value.replace('FOLDER', folder)} }}\n" if " " in value or "{" in value else
-                       f"  -o {name}={value.replace('FOLDER', folder)}\n" for name, value in self.options.items())
+                       f"  -o {name}={value.replace('FOLDER', folder)}\n" for name, value in self.options[service].items())
 
     def commands(self, folder):
         """[("postmap", "hash:/...")]: the indexes to make."""
@@ -455,7 +467,8 @@ class Plan(Probes):
     def describe(self):
         """The settings, for a person."""
         lines = [f"{name} = {value}" for name, value in self.settings.items()]
-        return "\n".join(lines + [f"smtpd -o {name}={value}" for name, value in self.options.items()])
+        return "\n".join(lines + [f"{service} -o {name}={value}" for service, options in self.options.items()
+                                  for name, value in options.items()])
 
     def evidence(self, address):
         """The lines of map files and lists that may bear upon an address."""

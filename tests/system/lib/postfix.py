@@ -90,7 +90,10 @@ OWNED_FOLDERS = {
 
 
 class Postfix:
-    """One instance. Attributes: name, port, folder, config (the folder of main.cf), queue, log_path."""
+    """One instance. Attributes: name, port, folder, config (the folder of main.cf), queue, log_path; wrapper: a command to
+    run it under."""
+
+    wrapper = ()
 
     def __init__(self, name, folder, main_cf=None, port=None, master_cf=""):
         """main_cf: settings over those above; master_cf: lines added to master.cf. Nothing runs before start()."""
@@ -163,7 +166,7 @@ class Postfix:
         """Starts it, and waits until it greets with 220."""
         assert not self.running(), f"{self.name} runs already"
         self._process = child.start(
-            [os.path.join(self.where.daemon_directory, "master"), "-c", self.config, "-s"],
+            [*self.wrapper, os.path.join(self.where.daemon_directory, "master"), "-c", self.config, "-s"],
             os.path.join(self.folder, "master.out.log"), env=self._environment(), cwd="/")
         wait_for(self._greets, 30, lambda: f"220 from the Postfix {self.name} at port {self.port}\n{self.log()}")
         return self

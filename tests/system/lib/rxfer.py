@@ -10,6 +10,7 @@ state, control socket and log.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +51,7 @@ class Daemon:
     """
 
     program = None       # set by Master and Replica
+    wrapper = ()
 
     def __init__(self, name, folder, config_text=""):
         """Makes folder and identity; writes the configuration when there is a text."""
@@ -77,8 +79,9 @@ class Daemon:
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f'identity = "{self.identity}"\nstate = "{self.state}"\ncontrol = "{self.socket}"\n{text}')
 
-    def start(self, wrapper=()):
-        """Starts it and waits until it says READY=1. wrapper: a command to run it under, such as valgrind."""
+    def start(self, wrapper=None):
+        """Starts it and waits until it says READY=1. wrapper: a command to run it under, such as valgrind; by default the
+        attribute."""
         assert not self.running(), f"{self.name} runs already"
         path = os.path.join(self.folder, "notify.sock")
         with contextlib.suppress(FileNotFoundError):
@@ -86,9 +89,10 @@ class Daemon:
         self._close_notify()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(path)
+        os.chmod(path, 0o777)                # whoever it runs as
         self._notify.setblocking(False)
         self.notices = []
-        self._process = child.start([*wrapper, env.program(self.program), "-c", self.config], self.log_path,
+        self._process = child.start([*(self.wrapper if wrapper is None else wrapper), env.program(self.program), "-c", self.config], self.log_path,
                                     env={**os.environ, "NOTIFY_SOCKET": path}, cwd=self.folder)
         self.wait_notice("READY=1", START_SECONDS)
         return self
@@ -114,6 +118,12 @@ class Daemon:
 
     def reload(self):
         self._process.send_signal(signal.SIGHUP)
+
+    def give_to(self, user):
+        """Its folder, and so its identity, to another account, before it's started as that (lib/limits.py)."""
+        for path, _, names in os.walk(self.folder):
+            for name in [".", *names]:
+                shutil.chown(os.path.join(path, name), user)
 
     @property
     def pid(self):
