@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,11 +107,28 @@ static void take_apart(struct postfix_map *map)
 	map->name = colon ? colon + 1 : map->text;
 }
 
-static bool check_listed(void *context, const struct postfix_map *map)
+struct first {
+	bool listed, exact;
+};
+
+static bool check_first(void *context, const struct postfix_map *map)
 {
-	bool *listed = context;
-	*listed = *listed && map->kind == POSTFIX_MAP_LISTED;
+	struct first *first = context;
+	first->listed = first->listed && map->kind == POSTFIX_MAP_LISTED;
+	first->exact = first->exact && map->exact;
 	return true;
+}
+
+/* A pipe's keys are at most those of its first map: what can't be listed or found there isn't in the pipe either. `text` has
+ * its proxies yet. */
+static void look_first(const char *text, struct postfix_map *map)
+{
+	struct postfix_map whole = {.text = (char *)(uintptr_t)text};
+	struct first first = {true, true};
+	take_apart(&whole);
+	bool any = postfix_map_first(&whole, "/", check_first, &first);
+	map->kind = any && first.listed ? POSTFIX_MAP_LISTED : POSTFIX_MAP_UNLISTED;
+	map->exact = map->exact || (any && first.exact);
 }
 
 static enum postfix_map_kind kind_of(const struct postfix_map *map)
@@ -123,11 +141,7 @@ static enum postfix_map_kind kind_of(const struct postfix_map *map)
 		       POSTFIX_MAP_LISTED : POSTFIX_MAP_UNLISTED;
 	if (is_one_of(map, everything))
 		return POSTFIX_MAP_EVERYTHING;
-	if (!postfix_map_is(map, "pipemap"))
-		return POSTFIX_MAP_UNLISTED;
-	bool listed = true;
-	bool any = postfix_map_first(map, "/", check_listed, &listed);
-	return any && listed ? POSTFIX_MAP_LISTED : POSTFIX_MAP_UNLISTED;
+	return POSTFIX_MAP_UNLISTED;
 }
 
 struct walk {
@@ -235,6 +249,8 @@ static bool one(const struct walk *outer, const char *text, int depth)
 		}
 		map.kind = postfix_map_is(&map, "unionmap") ? kind_of_union(&map) : kind_of(&map);
 		map.exact = walk->proxied && is_text(&map);
+		if (postfix_map_is(&map, "pipemap"))
+			look_first(text, &map);
 		more = walk->visit(walk->context, &map);
 	}
 	free(map.text);

@@ -271,6 +271,16 @@ static void proxy_prefixes_unionmap_and_pipemap(void **state)
 	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap=!\t"
 	            "pipemap:{lmdb:/a, { inline:{ proxy:k = proxy:v } }, "
 	            "{ unionmap:{pipemap:{hash:/b,static:x}} }}");
+	/* Nothing folds what proxymap reads of a text; a pipe asks its first map. */
+	assert_plan(FOUR TABLES "virtual_alias_maps = pipemap:{proxy:texthash:/a, static:x} "
+	            "pipemap:{pipemap:{proxy:inline:{ k = v }, hash:/b}, static:x} "
+	            "pipemap:{{ unionmap:{proxy:texthash:/c hash:/d} }, static:x} pipemap:{texthash:/e, proxy:static:x}\n", NULL,
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap=!\tpipemap:{texthash:/a, static:x}\n"
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap=!\t"
+	            "pipemap:{pipemap:{inline:{ k = v }, hash:/b}, static:x}\n"
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap!\t"
+	            "pipemap:{{ unionmap:{texthash:/c hash:/d} }, static:x}\n"
+	            "map\tlocal,alias,mailbox,relay\tvirtual_alias_maps\tmap!\tpipemap:{texthash:/e, static:x}");
 	assert_plan(FOUR TABLES "virtual_alias_maps = pipemap:{mysql:/a,hash:/b}\n", NULL,
 	            "problem\tvirtual_alias_maps\tpipemap:{mysql:/a,hash:/b}\t~");
 }
