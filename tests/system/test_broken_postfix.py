@@ -14,11 +14,12 @@ from lib.both import BothCase
 from lib.wait import stays, wait_for
 
 MEMBERS = ["lola@lo.example", "vala@va.example", "vmla@vm.example", "rlla@rl.example", "postmaster@lo.example"]
-STRANGERS = ["nobody@lo.example", "nobody@va.example", "nobody@vm.example", "nobody@rl.example", "lola@else.example"]
+STRANGERS = ["nobody@lo.example", "nobody@va.example", "nobody@vm.example", "nobody@rl.example", "lola@else.example",
+             "new@lo.example"]
 
 
 class BrokenPostfix(BothCase):
-    LIMITS = "interval = 86400  timeout = 4"
+    LIMITS = "interval = 5  timeout = 4"
 
     @classmethod
     def commands(cls):
