@@ -318,6 +318,41 @@ class Discovery(BothCase):
             self.table(kind, kind, [f"new-{kind}@vm.example"])
         self.agree([f"new-{kind}@vm.example" for kind in kinds], [f"{kind}@vm.example" for kind in kinds])
 
+    def test_all_that_is_read_is_watched(self):
+        """One after the other: none is noticed only because another is. main.cf and master.cf are in all other tests."""
+        transport, moved = (self.table("hash", name, {f"{name}@vm.example": "error:"}) for name in ("transport", "moved"))
+        first, second = self.table("hash", "first", {"piped@vm.example": "a"}), self.table("hash", "second", ["b"])
+        domains, boxes = self.table("hash", "domains", ["rl.example"]), self.table("hash", "boxes", ["box@vm.example"])
+        text, aliases = self.table("texthash", "text", ["text@vm.example"]), self.aliases("aliases", ["alias"])
+        names, origin = self.file("names", ["va.example"]), self.file("origin", ["lo.example"])
+        debian = os.path.exists("/etc/debian_version")
+        self.primary_has({
+            "mydestination": "lo.example", "alias_maps": aliases, "local_recipient_maps": "$alias_maps",
+            "myorigin": origin if debian else "lo.example", "virtual_alias_domains": names,
+            "virtual_alias_maps": inline("anne@va.example", "anne@vb.example", "bare"), "relay_domains": domains,
+            "relay_recipient_maps": inline("anne@rl.example", "anne@rm.example"), "virtual_mailbox_domains": "vm.example",
+            "virtual_mailbox_maps": f"{inline('transport@vm.example', 'moved@vm.example')} {boxes} {text} "
+                                    f"pipemap:{{{first} {second}}}",
+            "transport_maps": transport, "relocated_maps": moved})
+        self.agree(["anne@va.example", "box@vm.example", "text@vm.example", "alias@lo.example", "anne@rl.example"])
+        changes = {
+            "anne@vb.example": lambda: self.file("names", ["va.example vb.example"]),
+            "anne@rm.example": lambda: self.table("hash", "domains", ["rl.example", "rm.example"]),
+            "transport@vm.example": lambda: self.table("hash", "transport", {"else.example": "error:"}),
+            "moved@vm.example": lambda: self.table("hash", "moved", ["else@else.example"]),
+            "box2@vm.example": lambda: self.table("hash", "boxes", ["box@vm.example", "box2@vm.example"]),
+            "text2@vm.example": lambda: self.table("texthash", "text", ["text@vm.example", "text2@vm.example"]),
+            "alias2@lo.example": lambda: self.aliases("aliases", ["alias", "alias2"]),
+            "piped@vm.example": lambda: self.table("hash", "second", ["a", "b"]),
+        }
+        if debian:
+            changes["bare@vm.example"] = lambda: self.file("origin", ["vm.example"])
+        for key, change in changes.items():
+            with self.subTest(key):
+                self.assertNotIn(key, self.pair.keys())
+                change()
+                wait_for(lambda k=key: k in self.pair.keys(), 20, lambda k=key: f"{k}\n{self.pair.logs()}")
+
     def test_parameters_that_travel(self):
         self.primary_has({**ONE_EACH, "recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no"})
         def told():
