@@ -213,6 +213,22 @@ static enum postfix_map_kind kind_of_union(const struct postfix_map *map)
 	return kind;
 }
 
+static bool check_exact(void *context, const struct postfix_map *map)
+{
+	bool *exact = context;
+	*exact = *exact && map->exact;
+	return true;
+}
+
+/* As main.cf has it: its first map says which keys there are. */
+static bool pipe_is_exact(const char *text)
+{
+	struct postfix_map pipe = {.text = (char *)(uintptr_t)text};
+	bool exact = true;
+	take_apart(&pipe);
+	return postfix_map_is(&pipe, "pipemap") && postfix_map_first(&pipe, "/", check_exact, &exact) && exact;
+}
+
 static bool one(const struct walk *outer, const char *text, int depth)
 {
 	struct walk inner = *outer;
@@ -234,7 +250,7 @@ static bool one(const struct walk *outer, const char *text, int depth)
 			take_apart(&map);
 		}
 		map.kind = postfix_map_is(&map, "unionmap") ? kind_of_union(&map) : kind_of(&map);
-		map.exact = walk->proxied && is_text(&map);
+		map.exact = (walk->proxied && is_text(&map)) || pipe_is_exact(text);
 		more = walk->visit(walk->context, &map);
 	}
 	free(map.text);

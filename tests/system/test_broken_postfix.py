@@ -106,7 +106,8 @@ class BrokenPostfix(BothCase):
 
     def test_a_table_of_domains_of_wrong_permission(self):
         os.chmod(f"{self.files}/domains.db", 0o600)
-        self.sick(f"relay_domains = {self.domains}", f"{self.files}/domains.db", "Permission denied", "nobody needs permission for it", "0600")
+        self.sick(f"relay_domains = {self.domains}", f"{self.files}/domains.db", "Permission denied",
+                  "nobody needs permission for it", "0600")
         os.chmod(f"{self.files}/domains.db", 0o644)
         self.well()
 

@@ -218,7 +218,8 @@ class Discovery(BothCase):
     # -- what is taken away --------------------------------------------------------------------------------------------
 
     def test_transport_maps_to_error_and_retry(self):
-        transports = {"gone@vm.example": "error:5.1.1 gone", "gone@rl.example": "error:", "later@vm.example": "retry:4.3.0 soon",
+        transports = {"gone@vm.example": "error:5.1.1 gone", "gone@rl.example": "error:",
+                      "later@vm.example": "retry:4.3.0 soon",
                       ".rl.example": "error:5.1.2 no", "kept@a.rl.example": "smtp:[127.0.0.1]:9", "va.example": "error:no"}
         boxes = inline("gone@vm.example", "later@vm.example", "stays@vm.example")
         relay = inline("gone@rl.example", "stays@rl.example", "kept@a.rl.example", "gone@a.rl.example")
@@ -234,9 +235,12 @@ class Discovery(BothCase):
 
     def test_transports_of_classes_to_error(self):
         self.primary_has({**ONE_EACH, "local_transport": "error:5.1.1 no", "relay_transport": "error:"})
-        self.agree(["vala@va.example", "vmla@vm.example"], ["lola@lo.example", "postmaster@lo.example", "rlla@rl.example"])
-        self.change({"relay_transport": "discard:", "local_transport": "discard:", "virtual_transport": "retry:4.3.0 soon"})
-        self.agree(["rlla@rl.example", "lola@lo.example"], ["nobody@rl.example"], ["vmla@vm.example", "nobody@vm.example"])
+        self.agree(["vala@va.example", "vmla@vm.example"],
+                   ["lola@lo.example", "postmaster@lo.example", "rlla@rl.example"])
+        self.change({"relay_transport": "discard:", "local_transport": "discard:",
+                     "virtual_transport": "retry:4.3.0 soon"})
+        self.agree(["rlla@rl.example", "lola@lo.example"], ["nobody@rl.example"],
+                   ["vmla@vm.example", "nobody@vm.example"])
 
     def test_relocated_maps(self):
         moved = self.table("hash", "relocated", ["anne@vm.example", "bert", "@rl.example"])
@@ -293,7 +297,7 @@ class Discovery(BothCase):
         third = self.table("lmdb", "third", ["carl@vm.example"])
         pipe = f"pipemap:{{{first}, {second}}}"
         self.primary_has({"virtual_mailbox_domains": "vm.example",
-                          "virtual_mailbox_maps": f"unionmap:{{{pipe}, unionmap:{{{third}, inline:{{dora@vm.example=x}}}}}}"})
+                          "virtual_mailbox_maps": f"unionmap:{{{pipe}, unionmap:{{{third}, {inline('dora@vm.example')}}}}}"})
         self.agree(["anne@vm.example", "carl@vm.example", "dora@vm.example"], ["bert@vm.example", "nobody@vm.example"])
         self.table("texthash", "second", ["b"])
         self.table("lmdb", "third", ["emil@vm.example"])
@@ -302,7 +306,8 @@ class Discovery(BothCase):
     def test_inline_texthash_and_static(self):
         text = self.table("texthash", "text", ["Anne@vm.example", "bert@vm.example"])
         self.primary_has({"virtual_mailbox_domains": "vm.example", "relay_domains": "rl.example",
-                          "virtual_mailbox_maps": f"{text} inline:{{ {{ carl@vm.example = two words }}, dora@vm.example=x }}",
+                          "virtual_mailbox_maps": f"{text} inline:{{ {{ carl@vm.example = two words }}, "
+                                                  "dora@vm.example=x }",
                           "relay_recipient_maps": "static:x"})
         self.agree(["anne@vm.example", "bert@vm.example", "carl@vm.example", "dora@vm.example", "nobody@rl.example"],
                    ["nobody@vm.example"])
@@ -358,7 +363,8 @@ class Discovery(BothCase):
         def told():
             lines = [" ".join(line.split()) for line in self.pair.replica.list("example") if line.startswith("PARAM ")]
             return dict((line.split(" ") + [""])[1:3] for line in lines)
-        expected = {"recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no", "allow_min_user": "no"}
+        expected = {"recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no",
+                    "allow_min_user": "no"}
         wait_for(lambda: told() == expected, 20, lambda: f"{expected}, not {told()}")
 
 
