@@ -324,7 +324,7 @@ static bool parse_fields(const struct fields *f, struct postfix_plan *plan)
 enum rc postfix_plan_parse(const void *text, size_t length, struct postfix_plan *out, struct why *why)
 {
 	struct postfix_plan plan = {0};
-	const char *at = text, *end = at + length;
+	const char *at = text, *end = length > 0 ? at + length : at;
 	uint64_t number = 0;
 	bool ended = false, fine = true;
 	while (at < end && fine) {

@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define BURST_MS 20             /* of events that one postmap makes */
-#define PAUSE_FIRST_MS 50       /* after the second reading in a row that was overtaken by a change */
+#define PAUSE_LEAST_MS 50       /* after the second reading in a row that was overtaken by a change */
+#define PAUSE_MOST_MS 10000
 #define PLAN_MAX ((size_t)1 << 30)
 #define RETRY_FIRST_MS 1000     /* after a failure */
 #define DOUBLINGS_MAX 20
@@ -140,13 +141,14 @@ static void on_poll(void *context)
 		begin(source, false);
 }
 
-/* Another reading is due: soon, but with a growing pause. */
+/* Another reading is due: soon. What changes all the time is read a fifth of the time at most; what was added to it doesn't
+ * wait longer than that. */
 static void follow(struct source *source)
 {
 	source->settling_since = clock_mono();
 	int64_t wait = settle_ms(source);
 	if (source->overtaken >= 2)
-		wait += doubled(PAUSE_FIRST_MS, source->overtaken - 2, source->spec->interval_ms);
+		wait += at_most(4 * mono_since(source->begun) + PAUSE_LEAST_MS, PAUSE_MOST_MS);
 	settle(source, wait);
 }
 
@@ -186,6 +188,7 @@ static void begin(struct source *source, bool never_rests)
 		return;
 	}
 	source->phase = SOURCE_READING;
+	source->begun = clock_mono();
 	source->event_seen = source->asked = source->open = false;
 	source->never_rests = never_rests;
 	source_watch_look(&source->watching, source->spec);

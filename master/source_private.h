@@ -30,6 +30,7 @@ struct source {
 	bool open;                           /* the text was written, and hasn't been closed since, as far as we were told */
 	bool never_rests;                    /* this reading was begun although the text was being written still */
 	bool asked;                          /* a command: to be run once more, at once */
+	struct mono begun;                   /* this reading, or the last one */
 	unsigned overtaken;                  /* readings in a row with a change in the middle */
 	unsigned failures;                   /* in a row */
 

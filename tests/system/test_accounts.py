@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The accounts of the system as recipients: local_recipient_maps as it is by default. Primary and master see an /etc of their
-own, a copy that the test changes; the machine's stays as it is."""
+"""The accounts of the system as recipients: local_recipient_maps as it is by default. Primary and master see an /etc of
+their own, a copy that the test changes; the machine's stays as it is."""
 import os
 import shutil
 import subprocess

@@ -14,11 +14,12 @@ from lib.both import BothCase
 from lib.wait import stays, wait_for
 
 MEMBERS = ["lola@lo.example", "vala@va.example", "vmla@vm.example", "rlla@rl.example", "postmaster@lo.example"]
-STRANGERS = ["nobody@lo.example", "nobody@va.example", "nobody@vm.example", "nobody@rl.example", "lola@else.example"]
+STRANGERS = ["nobody@lo.example", "nobody@va.example", "nobody@vm.example", "nobody@rl.example", "lola@else.example",
+             "new@lo.example"]
 
 
 class BrokenPostfix(BothCase):
-    LIMITS = "interval = 86400  timeout = 4"
+    LIMITS = "interval = 5  timeout = 4"
 
     @classmethod
     def commands(cls):
@@ -105,7 +106,8 @@ class BrokenPostfix(BothCase):
 
     def test_a_table_of_domains_of_wrong_permission(self):
         os.chmod(f"{self.files}/domains.db", 0o600)
-        self.sick(f"relay_domains = {self.domains}", f"{self.files}/domains.db", "Permission denied", "nobody needs permission for it", "0600")
+        self.sick(f"relay_domains = {self.domains}", f"{self.files}/domains.db", "Permission denied",
+                  "nobody needs permission for it", "0600")
         os.chmod(f"{self.files}/domains.db", 0o644)
         self.well()
 

@@ -14,7 +14,8 @@ look-up table of a backup can say what the primary says:
                the way, the backup isn't.
     subdomain  every subdomain of a relay domain is open at the primary.
     taken      a transport or relocation refuses one address, or one extension, out of a catch-all or of an address that
-               stays: the table's wider key accepts it.
+               stays: the table's wider key accepts it. With a letter as delimiter, whole domains out of which something
+               is kept.
     special    postmaster+x at a local domain: the primary lets the exact name pass, the table's key any extension; and
                double_bounce_sender@$myorigin with a dot at the end.
     deferred   the primary answers 4xx; a table can only accept. Where all strangers of a domain are put off so, the table
@@ -190,7 +191,8 @@ class Round:
         pair.master_text = re.sub(r'\tsource "map" \{.*?\}', ours, pair.master_text)
         pair.write()
         self._running(pair)
-        wait_for(lambda: self._arrived() or self._is_empty(), 30, lambda: f"the zone of this primary\n{pair.master.rxfer('status')[1]}{pair.logs()}")
+        wait_for(lambda: self._arrived() or self._is_empty(), 30,
+                 lambda: f"the zone of this primary\n{pair.master.rxfer('status')[1]}{pair.logs()}")
         if not self._arrived():
             return
         self.keys = pair.keys()
@@ -236,6 +238,7 @@ class Round:
             if self._special(local) or (domain.endswith(".") and local.lower() == self._double_bounce()):
                 return "special"
             if not UNKNOWN.search(truth[1]) and (address.casefold() not in self.keys or
+                                                 re.search("[A-Za-z]", self.delimiter) or
                                                  self._extension_stays(local, domain)):
                 return "taken"
         elif verdict(truth) in (2, 4) and self._subdomains_open(domain, verdict(truth)):

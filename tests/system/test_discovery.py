@@ -218,7 +218,8 @@ class Discovery(BothCase):
     # -- what is taken away --------------------------------------------------------------------------------------------
 
     def test_transport_maps_to_error_and_retry(self):
-        transports = {"gone@vm.example": "error:5.1.1 gone", "gone@rl.example": "error:", "later@vm.example": "retry:4.3.0 soon",
+        transports = {"gone@vm.example": "error:5.1.1 gone", "gone@rl.example": "error:",
+                      "later@vm.example": "retry:4.3.0 soon",
                       ".rl.example": "error:5.1.2 no", "kept@a.rl.example": "smtp:[127.0.0.1]:9", "va.example": "error:no"}
         boxes = inline("gone@vm.example", "later@vm.example", "stays@vm.example")
         relay = inline("gone@rl.example", "stays@rl.example", "kept@a.rl.example", "gone@a.rl.example")
@@ -234,9 +235,12 @@ class Discovery(BothCase):
 
     def test_transports_of_classes_to_error(self):
         self.primary_has({**ONE_EACH, "local_transport": "error:5.1.1 no", "relay_transport": "error:"})
-        self.agree(["vala@va.example", "vmla@vm.example"], ["lola@lo.example", "postmaster@lo.example", "rlla@rl.example"])
-        self.change({"relay_transport": "discard:", "local_transport": "discard:", "virtual_transport": "retry:4.3.0 soon"})
-        self.agree(["rlla@rl.example", "lola@lo.example"], ["nobody@rl.example"], ["vmla@vm.example", "nobody@vm.example"])
+        self.agree(["vala@va.example", "vmla@vm.example"],
+                   ["lola@lo.example", "postmaster@lo.example", "rlla@rl.example"])
+        self.change({"relay_transport": "discard:", "local_transport": "discard:",
+                     "virtual_transport": "retry:4.3.0 soon"})
+        self.agree(["rlla@rl.example", "lola@lo.example"], ["nobody@rl.example"],
+                   ["vmla@vm.example", "nobody@vm.example"])
 
     def test_relocated_maps(self):
         moved = self.table("hash", "relocated", ["anne@vm.example", "bert", "@rl.example"])
@@ -293,7 +297,7 @@ class Discovery(BothCase):
         third = self.table("lmdb", "third", ["carl@vm.example"])
         pipe = f"pipemap:{{{first}, {second}}}"
         self.primary_has({"virtual_mailbox_domains": "vm.example",
-                          "virtual_mailbox_maps": f"unionmap:{{{pipe}, unionmap:{{{third}, inline:{{dora@vm.example=x}}}}}}"})
+                          "virtual_mailbox_maps": f"unionmap:{{{pipe}, unionmap:{{{third}, {inline('dora@vm.example')}}}}}"})
         self.agree(["anne@vm.example", "carl@vm.example", "dora@vm.example"], ["bert@vm.example", "nobody@vm.example"])
         self.table("texthash", "second", ["b"])
         self.table("lmdb", "third", ["emil@vm.example"])
@@ -302,7 +306,8 @@ class Discovery(BothCase):
     def test_inline_texthash_and_static(self):
         text = self.table("texthash", "text", ["Anne@vm.example", "bert@vm.example"])
         self.primary_has({"virtual_mailbox_domains": "vm.example", "relay_domains": "rl.example",
-                          "virtual_mailbox_maps": f"{text} inline:{{ {{ carl@vm.example = two words }}, dora@vm.example=x }}",
+                          "virtual_mailbox_maps": f"{text} inline:{{ {{ carl@vm.example = two words }}, "
+                                                  "dora@vm.example=x }",
                           "relay_recipient_maps": "static:x"})
         self.agree(["anne@vm.example", "bert@vm.example", "carl@vm.example", "dora@vm.example", "nobody@rl.example"],
                    ["nobody@vm.example"])
@@ -318,12 +323,48 @@ class Discovery(BothCase):
             self.table(kind, kind, [f"new-{kind}@vm.example"])
         self.agree([f"new-{kind}@vm.example" for kind in kinds], [f"{kind}@vm.example" for kind in kinds])
 
+    def test_all_that_is_read_is_watched(self):
+        """One after the other: none is noticed only because another is. main.cf and master.cf are in all other tests."""
+        transport, moved = (self.table("hash", name, {f"{name}@vm.example": "error:"}) for name in ("transport", "moved"))
+        first, second = self.table("hash", "first", {"piped@vm.example": "a"}), self.table("hash", "second", ["b"])
+        domains, boxes = self.table("hash", "domains", ["rl.example"]), self.table("hash", "boxes", ["box@vm.example"])
+        text, aliases = self.table("texthash", "text", ["text@vm.example"]), self.aliases("aliases", ["alias"])
+        names, origin = self.file("names", ["va.example"]), self.file("origin", ["lo.example"])
+        debian = os.path.exists("/etc/debian_version")
+        self.primary_has({
+            "mydestination": "lo.example", "alias_maps": aliases, "local_recipient_maps": "$alias_maps",
+            "myorigin": origin if debian else "lo.example", "virtual_alias_domains": names,
+            "virtual_alias_maps": inline("anne@va.example", "anne@vb.example", "bare"), "relay_domains": domains,
+            "relay_recipient_maps": inline("anne@rl.example", "anne@rm.example"), "virtual_mailbox_domains": "vm.example",
+            "virtual_mailbox_maps": f"{inline('transport@vm.example', 'moved@vm.example')} {boxes} {text} "
+                                    f"pipemap:{{{first} {second}}}",
+            "transport_maps": transport, "relocated_maps": moved})
+        self.agree(["anne@va.example", "box@vm.example", "text@vm.example", "alias@lo.example", "anne@rl.example"])
+        changes = {
+            "anne@vb.example": lambda: self.file("names", ["va.example vb.example"]),
+            "anne@rm.example": lambda: self.table("hash", "domains", ["rl.example", "rm.example"]),
+            "transport@vm.example": lambda: self.table("hash", "transport", {"else.example": "error:"}),
+            "moved@vm.example": lambda: self.table("hash", "moved", ["else@else.example"]),
+            "box2@vm.example": lambda: self.table("hash", "boxes", ["box@vm.example", "box2@vm.example"]),
+            "text2@vm.example": lambda: self.table("texthash", "text", ["text@vm.example", "text2@vm.example"]),
+            "alias2@lo.example": lambda: self.aliases("aliases", ["alias", "alias2"]),
+            "piped@vm.example": lambda: self.table("hash", "second", ["a", "b"]),
+        }
+        if debian:
+            changes["bare@vm.example"] = lambda: self.file("origin", ["vm.example"])
+        for key, change in changes.items():
+            with self.subTest(key):
+                self.assertNotIn(key, self.pair.keys())
+                change()
+                wait_for(lambda k=key: k in self.pair.keys(), 20, lambda k=key: f"{k}\n{self.pair.logs()}")
+
     def test_parameters_that_travel(self):
         self.primary_has({**ONE_EACH, "recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no"})
         def told():
             lines = [" ".join(line.split()) for line in self.pair.replica.list("example") if line.startswith("PARAM ")]
             return dict((line.split(" ") + [""])[1:3] for line in lines)
-        expected = {"recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no", "allow_min_user": "no"}
+        expected = {"recipient_delimiter": "-", "owner_request_special": "no", "smtputf8_enable": "no",
+                    "allow_min_user": "no"}
         wait_for(lambda: told() == expected, 20, lambda: f"{expected}, not {told()}")
 
 

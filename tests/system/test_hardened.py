@@ -50,8 +50,10 @@ class Hardened(runner.TestCase):
         primary.main_cf.update({
             "mydestination": "lo.example", "alias_maps": f"hash:{maps}/aliases", "virtual_mailbox_domains": "vm.example",
             "relay_domains": f"{maps}/names", "transport_maps": f"hash:{maps}/transport",
-            "virtual_mailbox_maps": f"hash:{maps}/hash btree:{maps}/btree lmdb:{maps}/lmdb cdb:{maps}/cdb texthash:{maps}/text",
-            "relay_recipient_maps": f"inline:{{inline@rl.example=x}} pipemap:{{inline:{{pipe@rl.example=alias}} hash:{maps}/aliases}}"})
+            "virtual_mailbox_maps": f"hash:{maps}/hash btree:{maps}/btree lmdb:{maps}/lmdb cdb:{maps}/cdb "
+                                    f"texthash:{maps}/text",
+            "relay_recipient_maps": "inline:{inline@rl.example=x} "
+                                    f"pipemap:{{inline:{{pipe@rl.example=alias}} hash:{maps}/aliases}}"})
         primary.write_config()
         self.maps = maps
         return primary
@@ -124,7 +126,8 @@ class Hardened(runner.TestCase):
         self.assertIn(f"\nproblem\trelay_domains\t{self.maps}/names\tcan't open {self.maps}/names: Permission denied; "
                       f"{USER} needs permission for it: usermod -aG mail {USER}, and start it again\n", said)
         self.assertIn(f"\nproblem\ttransport_maps\thash:{self.maps}/transport\tcan't open {self.maps}/transport.db: "
-                      f"Permission denied; {USER} needs permission for it: its mode is 0600, and it's of user id 0\n", said)
+                      f"Permission denied; {USER} needs permission for it: its mode is 0600, and it's of user id 0\n",
+                      said)
 
 
 if __name__ == "__main__":

@@ -187,6 +187,12 @@ static void texts_behind_proxy_are_not_folded(void **state)
 	            &(struct fake){.maps = maps},
 	            "map\tmailbox\tvirtual_mailbox_maps\tmap=\ttexthash:/m\nmap\tmailbox\tvirtual_mailbox_maps\tmap\thash:/h\n"
 	            "map\trelay\trelay_recipient_maps\tmap\ttexthash:/r\nmoved\tlow@vm.example\n-moved\tup@vm.example");
+	assert_plan(FOUR "local_recipient_maps = pipemap:{unionmap:{proxy:texthash:/a, proxy:inline:{b=c}}, hash:/d}\n"
+	            "virtual_mailbox_maps = pipemap:{unionmap:{proxy:texthash:/a, proxy:hash:/b}, hash:/d}\n"
+	            "relay_recipient_maps = pipemap:{texthash:/a, proxy:texthash:/d}\n", NULL,
+	            "map\tlocal\tlocal_recipient_maps\tmap=\tpipemap:{unionmap:{texthash:/a, inline:{b=c}}, hash:/d}\n"
+	            "map\tmailbox\tvirtual_mailbox_maps\tmap\tpipemap:{unionmap:{texthash:/a, hash:/b}, hash:/d}\n"
+	            "map\trelay\trelay_recipient_maps\tmap\tpipemap:{texthash:/a, texthash:/d}");
 }
 
 /* Whether uX+ext is u depends on how it is written. */

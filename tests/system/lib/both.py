@@ -63,7 +63,7 @@ class BothCase(runner.TestCase):
         for thing in (cls.primary, pair):
             cls.addClassCleanup(thing.stop)
         cls.start_primary()
-        wait_for(lambda: None not in (pair.keys(), pair.keys("relay_domains")), 30, pair.logs)   # else smtpd won't see them
+        wait_for(lambda: None not in (pair.keys(), pair.keys("relay_domains")), 30, pair.logs)
         cls.addClassCleanup(cls.backup.stop)
         cls.backup.start()
 

@@ -35,7 +35,8 @@ def is_utf8(text):
 
 class Plan(Probes):
     """A primary. Attributes: seed, domains (name -> class), settings (main.cf), options ("smtpd" or "rewrite" -> its
-    -o), texts (file name -> contents), indexes (("postmap" or "postalias", "hash:FOLDER/x")...), entries ((parameter, key)...), delimiter."""
+    -o), texts (file name -> contents), indexes (("postmap" or "postalias", "hash:FOLDER/x")...), entries
+    ((parameter, key)...), delimiter."""
 
     def __init__(self, seed, types, accounts):
         self.seed = seed

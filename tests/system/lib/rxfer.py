@@ -92,7 +92,8 @@ class Daemon:
         os.chmod(path, 0o777)                # whoever it runs as
         self._notify.setblocking(False)
         self.notices = []
-        self._process = child.start([*(self.wrapper if wrapper is None else wrapper), env.program(self.program), "-c", self.config], self.log_path,
+        wrapper = self.wrapper if wrapper is None else wrapper
+        self._process = child.start([*wrapper, env.program(self.program), "-c", self.config], self.log_path,
                                     env={**os.environ, "NOTIFY_SOCKET": path}, cwd=self.folder)
         self.wait_notice("READY=1", START_SECONDS)
         return self

@@ -202,6 +202,7 @@ def main():
     if unit.get("NoNewPrivileges") == ["yes"]:
         LIBC.prctl(38, 1, 0, 0, 0)
     install(program)
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")           # that wants to trace, and may not
     os.execvp(sys.argv[4], sys.argv[4:])
 
 
