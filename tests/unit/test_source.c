@@ -198,6 +198,33 @@ static void a_change_during_the_reading_is_read_after_it(void **state)
 	free(map);
 }
 
+/* However often it was overtaken, what comes last is read soon, not after a pause that has grown. */
+static void what_changes_all_the_time_is_read_soon_again(void **state)
+{
+	(void)state;
+	struct heard heard;
+	static const char *const keys[] = {"a@b"};
+	char *map = mem_sprintf("hash:%s/restless", folder);
+	index_make_hash(in_folder("restless.db"), keys, 1, true);
+	stop_clock();
+	begin(&heard, SOURCE_MAP, map);
+	heard.spec.interval_ms = 86400000;
+	start(&heard);
+	for (int i = 1; i <= 12; i++) {
+		int fd = open(in_folder("restless.db"), O_RDWR | O_CLOEXEC);
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		stopped.ms += 1000;
+		turn();
+		assert_int_equal(fchmod(fd, i % 2 ? 0640 : 0644), 0);
+		turn();
+		(void)close(fd);
+		turn_until(&heard, read_times, i);
+	}
+	end(&heard);
+	clock_use(NULL);
+	free(map);
+}
+
 /* ---- Commands ---- */
 
 static void a_command_prints_addresses(void **state)
@@ -460,6 +487,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(accounts_are_read_at_each_poll),
 		cmocka_unit_test(the_poll_catches_what_nobody_told),
 		cmocka_unit_test(a_change_during_the_reading_is_read_after_it),
+		cmocka_unit_test(what_changes_all_the_time_is_read_soon_again),
 		cmocka_unit_test(a_command_prints_addresses),
 		cmocka_unit_test(a_command_is_run_at_each_interval),
 		cmocka_unit_test(rubbish_spoils_the_reading),
