@@ -266,6 +266,18 @@ static void on_source_changed(void *context)
 		loop_defer(zone->loop, &zone->heard, on_heard, zone);
 }
 
+/* Nothing is published yet. What this source hasn't got, or not any more, may have been moved to one that was read before,
+ * and whose change nobody tells of. */
+static void keep(struct zone *zone, size_t index, struct reading **reading)
+{
+	bool lost = drops(feeds_sets(zone->feeds, FEEDS_NONE, NULL).at[index], reading_set(*reading));
+	feeds_keep(zone->feeds, index, reading);
+	if (feeds_unread(zone->feeds) || (zone->looked && !lost))
+		return;
+	zone->looked = true;
+	feeds_check_but(zone->feeds, index);
+}
+
 static void on_reading(void *context, size_t index, struct reading **reading)
 {
 	struct zone *zone = context;
@@ -277,7 +289,7 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 	bool part = feeds_partial(zone->feeds, index);
 	if (!edition_published(zone->edition)) {
 		if (!part)
-			feeds_keep(zone->feeds, index, reading);
+			keep(zone, index, reading);
 		zone_first_try(zone, true);
 		return;
 	}

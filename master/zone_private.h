@@ -20,6 +20,7 @@ struct zone {
 	struct epoch after;
 	uint64_t missing;                /* the first publication waits for approval: so many records fewer than were known */
 	bool begin_anyway;
+	bool looked;                     /* before the first publication: at all sources again, once all had been read */
 	bool fatal;
 	char failure[WHY_MAX];           /* why nothing can be committed, or "" */
 	char undated[WHY_MAX];           /* why the newest announcement couldn't be remembered, or "" */
