@@ -179,6 +179,48 @@ static void lost_journals(void **state)
 	}
 }
 
+/* Cut off at its end, the journal looks as if its last entry had never been synced. That it was is known from the announcement
+ * of what it led to: to go on from the serial before would refuse addresses, and at a master give a serial out twice. */
+static void a_journal_that_lost_its_end(void **state)
+{
+	(void)state;
+	for (int announced = 0; announced < 2; announced++) {
+		(void)start(NULL);
+		struct zonedb *db = zone_at(5);
+		zonedb_close(&db);
+		copy_file("records.tch", "kept");
+		db = open_zone();
+		assert_int_equal(commit(db, 6), RC_OK);
+		assert_int_equal(commit(db, 7), RC_OK);
+		if (announced) {
+			struct soa soa = soa_of(7);
+			soa_sign(&soa, signer);
+			assert_int_equal(zonedb_note_soa(db, &soa, (struct wall){1}, NULL), RC_OK);
+		}
+		zonedb_close(&db);
+		copy_file("kept", "records.tch");
+		remove_inside("records.tch.clean");
+		char *path = inside("journal");
+		struct stat status;
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(truncate(path, status.st_size - 10), 0);
+		free(path);
+		db = open_zone();
+		assert_int_equal(zonedb_present(db), !announced);
+		if (announced) {
+			struct soa soa;
+			assert_true(zonedb_soa(db, &soa));
+			assert_int_equal(soa.serial, 7);
+			assert_int_equal(build(db, 7, NULL), RC_OK);
+			assert_int_equal(zonedb_meta(db)->serial, 7);
+		} else {
+			assert_int_equal(zonedb_meta(db)->serial, 6);
+		}
+		check_contents(db);
+		zonedb_close(&db);
+	}
+}
+
 /* The store is gone or damaged, or older than the journal. */
 static void lost_stores(void **state)
 {
@@ -293,6 +335,7 @@ int main(void)
 		TEST(survives_kill_in_whole_transfers),
 		TEST(new_store_with_old_journal),
 		TEST(lost_journals),
+		TEST(a_journal_that_lost_its_end),
 		TEST(lost_stores),
 		TEST(a_gap_is_seen_by_the_journal_alone),
 		TEST(store_fails_behind_the_journal),
