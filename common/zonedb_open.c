@@ -153,12 +153,16 @@ static void lose_records(struct zonedb *db, const char *text)
 	zonedb_note_trouble(db, text);
 }
 
-void zonedb_distrust(struct zonedb *db, const char *text)
+void zonedb_forget_mark(const struct zonedb *db)
 {
 	char *mark = mem_sprintf("%s.clean", db->store_path);
-	/* Without the mark the next open proves the store before it believes it. */
 	(void)unlink(mark);
 	free(mark);
+}
+
+void zonedb_distrust(struct zonedb *db, const char *text)
+{
+	zonedb_forget_mark(db);
 	db->behind = false;
 	lose_records(db, text);
 }

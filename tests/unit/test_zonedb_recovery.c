@@ -1,6 +1,8 @@
 /* A zone on disk after a crash: kill -9 among commits and whole transfers, files lost, damaged, or of different ages. */
 #include "tests/unit/zonedb_fixture.h"
 
+#include <fcntl.h>
+
 /* Runs work in a child that then is killed (by itself, or when the pipe brought `wait` bytes and `spin` went by). */
 static void run_and_kill(void (*work)(int progress), int wait, int spin)
 {
@@ -279,6 +281,61 @@ static void lost_stores(void **state)
 	}
 }
 
+#define BUCKETS 131071
+
+/* Half of the index leads nowhere. */
+static void break_index(int half)
+{
+	static const uint8_t nowhere[8] = {0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff};
+	char *path = inside("records.tch");
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (int i = half ? BUCKETS / 2 : 0; i < (half ? BUCKETS : BUCKETS / 2); i++)
+		assert_int_equal(pwrite(fd, nowhere, 8, 256 + 8 * i), 8);
+	close(fd);
+	free(path);
+}
+
+static enum rc look_up_all(struct zonedb *db)
+{
+	enum rc rc = RC_OK;
+	for (int n = 0; n < NUMBERS && rc != RC_DAMAGED; n++) {
+		char text[64];
+		struct record record = numbered(n, text);
+		struct fingerprint print = record_fingerprint(epoch.id, &record);
+		rc = zonedb_get(db, &print, NULL, NULL, NULL);
+	}
+	return rc;
+}
+
+/* Damage behind a clean mark that only a look-up meets: from then on it's known. Otherwise each start would believe the
+ * mark, and end at that look-up. */
+static void an_index_that_leads_nowhere(void **state)
+{
+	(void)state;
+	int met = 0;
+	for (int half = 0; half < 2; half++) {
+		(void)start(NULL);
+		struct zonedb *db = zone_at(5);
+		zonedb_close(&db);
+		break_index(half);
+		db = open_zone();
+		if (zonedb_present(db)) {      /* the half that doesn't lead to the store's description */
+			met++;
+			assert_int_equal(look_up_all(db), RC_DAMAGED);
+			assert_int_equal(look_up_all(db), RC_DAMAGED);
+		}
+		assert_false(zonedb_present(db));
+		zonedb_close(&db);
+		db = open_zone();
+		assert_false(zonedb_present(db));
+		assert_int_equal(build(db, 5, NULL), RC_OK);
+		check_contents(db);
+		zonedb_close(&db);
+	}
+	assert_int_equal(met, 1);
+}
+
 /* A store from before the journal's beginning, and nothing else that tells of what is missing. */
 static void a_gap_is_seen_by_the_journal_alone(void **state)
 {
@@ -337,6 +394,7 @@ int main(void)
 		TEST(lost_journals),
 		TEST(a_journal_that_lost_its_end),
 		TEST(lost_stores),
+		TEST(an_index_that_leads_nowhere),
 		TEST(a_gap_is_seen_by_the_journal_alone),
 		TEST(store_fails_behind_the_journal),
 	};
