@@ -310,6 +310,7 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 	if (rc != RC_OK) {
 		edition_drop(zone->edition);
 		reading_free(reading);
+		deletions_compare_anew(zone->deletions);
 		feeds_read_again(zone->feeds, index);
 		zone_fail(zone, rc, &why);
 		return;

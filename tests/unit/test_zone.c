@@ -517,6 +517,31 @@ static void another_identity_begins_an_epoch(void **state)
 	scene_free(scene);
 }
 
+/* What was added is published, what was to be held couldn't be written down, and when the source is read again it has
+ * neither. The other source is at rest, so nothing is put off. */
+static void what_a_half_committed_reading_added_goes_again(void **state)
+{
+	(void)state;
+	struct scene *scene = scene_new();
+	for (int i = 0; i < 2; i++)
+		scene_use_text(scene, i);
+	scene_write(scene, 0, "a0@example.com x\na1@example.com x\na2@example.com x\na3@example.com x\na4@example.com x\n");
+	scene_write(scene, 1, "b0@example.com x\n");
+	scene_open(scene);
+	scene_shell("mkdir %s/held.tmp", scene->zone_folder);
+	scene_write(scene, 0, "a0@example.com x\nnew@example.com x\n");
+	scene_settle(scene);
+	assert_true(scene_has(scene, "new@example.com") && scene_has(scene, "a1@example.com"));
+	assert_health(scene, ZONE_CRITICAL, "held.tmp");
+	scene_shell("rmdir %s/held.tmp", scene->zone_folder);
+	scene_write(scene, 0, "a0@example.com x\na1@example.com x\na2@example.com x\na3@example.com x\na4@example.com x\n");
+	scene_settle(scene);
+	assert_false(scene_has(scene, "new@example.com"));
+	assert_true(scene_has(scene, "a0@example.com") && scene_has(scene, "a1@example.com"));
+	assert_health(scene, ZONE_OK, "");
+	scene_free(scene);
+}
+
 static void a_full_disk_publishes_nothing_and_loses_nothing(void **state)
 {
 	(void)state;
@@ -623,6 +648,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_half_begun_epoch_is_begun_anew),
 		cmocka_unit_test(evidence_before_the_first_publication),
 		cmocka_unit_test(another_identity_begins_an_epoch),
+		cmocka_unit_test(what_a_half_committed_reading_added_goes_again),
 		cmocka_unit_test(a_full_disk_publishes_nothing_and_loses_nothing),
 		cmocka_unit_test(times_grow_when_the_clock_goes_back),
 		cmocka_unit_test(announcements_are_dated_anew),
