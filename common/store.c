@@ -212,15 +212,12 @@ enum rc store_open(const char *path, struct store **out, struct why *why)
 	enum rc rc = store_check_before(path, marked, why);
 	if (rc == RC_OK)
 		rc = open_library(store, 0, why);
-	if (rc == RC_OK && !marked)
-		rc = check_shape(store, why);
+	if (rc == RC_OK)
+		rc = check_shape(store, why);      /* a disk may give back other bytes than it got: marked or not */
 	if (rc == RC_OK)
 		rc = read_meta(store, why);
-	if (rc == RC_OK && marked) {
-		store->was_clean = mark_fits(store, &mark);
-		if (!store->was_clean)
-			rc = check_shape(store, why);
-	}
+	if (rc == RC_OK)
+		store->was_clean = marked && mark_fits(store, &mark);
 	buf_free(&mark);
 	if (rc != RC_OK) {
 		store_discard(&store);

@@ -4,7 +4,7 @@
  * The library believes what it reads: a length from the file goes straight to malloc (failure ends the process), a
  * free block of size zero is walked over for ever, a write-ahead log of zeros cuts the file down to nothing under
  * its own mapping (SIGBUS), and an empty file is silently made anew. None of that happens after kill -9, all of it
- * can after a power cut.
+ * can after a power cut, or when a disk gives back what it never got.
  *
  * Byte table (format 1.0), as far as it is used here. Numbers are little-endian or big-endian as the library was
  * configured (Debian's build: big-endian); the header shows which, for in the other order its numbers make no sense.
