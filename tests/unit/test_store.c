@@ -378,6 +378,34 @@ static void damage_ends_nothing(void **state)
 	damage_ends_nothing_when(true);
 }
 
+/* Serial and epoch aren't in any digest of records. */
+static void a_damaged_description_is_damage(void **state)
+{
+	(void)state;
+	struct store *store = make(30);
+	assert_int_equal(store_close(&store, NULL), RC_OK);
+	struct buf whole = {0};
+	assert_int_equal(file_read(path, 1 << 26, &whole, NULL), RC_OK);
+	uint8_t *id = memmem(whole.data, whole.length, epoch.id, sizeof(epoch.id));
+	assert_non_null(id);
+	for (int clean = 1; clean >= 0; clean--) {
+		if (!clean)
+			remove_suffixed(".clean");
+		for (uint8_t *at = id - 1; at < id + 64; at++) {
+			*at ^= (uint8_t)(1u << (at - id + 1) % 8);
+			assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+			assert_int_equal(store_open(path, &store, NULL), RC_DAMAGED);
+			*at ^= (uint8_t)(1u << (at - id + 1) % 8);
+		}
+		assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+		store = reopen();
+		assert_int_equal(store_was_clean(store), clean);
+		assert_int_equal(store_meta(store)->serial, 1);
+		store_discard(&store);
+	}
+	buf_free(&whole);
+}
+
 /* Logs that don't belong: zeros, which the library would take as "cut the file down to nothing". */
 static void bad_logs_are_not_applied(void **state)
 {
@@ -460,6 +488,7 @@ int main(void)
 		cmocka_unit_test(transactions_are_whole),
 		cmocka_unit_test(survives_kill),
 		cmocka_unit_test(damage_ends_nothing),
+		cmocka_unit_test(a_damaged_description_is_damage),
 		cmocka_unit_test(bad_logs_are_not_applied),
 		cmocka_unit_test(full_disk_is_an_error),
 	};
