@@ -291,6 +291,12 @@ static void tally_all(struct session *session)
 		log_error("zone \"%s\": %s", session->spec->name, why.text);
 }
 
+void session_recount(struct session *session)
+{
+	tally_all(session);
+	session->events.changed(session->events.context, session, true, true);
+}
+
 static void greet(struct session *session)
 {
 	if (allow_any(session->allow))
@@ -339,9 +345,8 @@ enum rc session_configure(struct session *session, const struct session_spec *sp
 	session->spec = spec;
 	if (same)
 		return RC_OK;
-	tally_all(session);
+	session_recount(session);
 	greet(session);
-	session->events.changed(session->events.context, session, true, true);
 	session_report(session);
 	return RC_OK;
 }

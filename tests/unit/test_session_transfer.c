@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void the_first_transfer(void **state)
@@ -164,6 +165,27 @@ static void a_cut_transfer_goes_on_where_it_stopped(void **state)
 	buf_free(&stream);
 }
 
+/* The store is in its place, what follows fails. The tables must hear of it: they would be taken for those of its serial. */
+static void a_transfer_that_fails_at_its_very_end_is_told_to_the_tables(void **state)
+{
+	(void)state;
+	world_begin_at(&world_first, 5);
+	char *mark = mem_sprintf("%s/zone/records.tch.clean", world.folder);
+	(void)unlink(mark);
+	assert_int_equal(mkdir(mark, 0700), 0);
+	world_say_soa(&world_second, 2);
+	int changed = world.recipients_changed;
+	world_give_all(&world_second, 2);
+	world_expect_state(REFRESH_WAIT);
+	struct session_status now = world_status();
+	assert_non_null(strstr(now.error, "records.tch.clean"));
+	assert_int_equal(now.serial, 2);
+	assert_int_equal(now.tally.recipients, 2);
+	assert_true(world.recipients_changed > changed);
+	assert_int_equal(rmdir(mark), 0);
+	free(mark);
+}
+
 static void a_falsified_snapshot_isnt_stored(void **state)
 {
 	(void)state;
@@ -291,6 +313,7 @@ int main(void)
 		TEST(damage_behind_a_clean_mark_is_healed),
 		TEST(whole_transfers_are_bounded),
 		TEST(a_cut_transfer_goes_on_where_it_stopped),
+		TEST(a_transfer_that_fails_at_its_very_end_is_told_to_the_tables),
 		TEST(a_falsified_snapshot_isnt_stored),
 		TEST(a_malformed_snapshot_isnt_stored),
 		TEST(never_backwards_by_a_snapshot),
