@@ -294,20 +294,21 @@ void loop_remove_child_watch(struct loop *loop, struct child_watch *watch)
 
 /* ---- the turn ---- */
 
-static long wait_ms(const struct loop *loop, int64_t max_wait_ms)
+int64_t loop_idle_ms(const struct loop *loop)
 {
 	if (loop->deferred)
 		return 0;
-	int64_t wait = max_wait_ms;
-	if (loop->timers) {
-		int64_t left = -mono_since(loop->timers->due);
-		if (left < 0)
-			left = 0;
-		if (wait < 0 || left < wait)
-			wait = left;
-	}
-	if (wait < 0)
+	if (!loop->timers)
 		return -1;
+	int64_t left = -mono_since(loop->timers->due);
+	return left < 0 ? 0 : left;
+}
+
+static long wait_ms(const struct loop *loop, int64_t max_wait_ms)
+{
+	int64_t wait = loop_idle_ms(loop);
+	if (wait < 0 || (max_wait_ms >= 0 && max_wait_ms < wait))
+		wait = max_wait_ms;
 	return wait > WAIT_MAX_MS ? WAIT_MAX_MS : (long)wait;
 }
 

@@ -26,6 +26,9 @@ enum rc loop_run(struct loop *loop, struct why *why);
  * timers, then deferred calls. A long wait may end early with nothing done. Not from within a callback. For tests. */
 enum rc loop_turn(struct loop *loop, int64_t max_wait_ms, struct why *why);
 void loop_stop(struct loop *loop);
+/* How long it would sleep if no descriptor stirred: ms, 0 when something is due, -1 for ever. For whoever moves the
+ * clock himself. */
+int64_t loop_idle_ms(const struct loop *loop);
 
 typedef void loop_io(void *context, int events);
 typedef void loop_call(void *context);

@@ -2,7 +2,8 @@
  *
  * Entries: the key is a fingerprint (16 bytes, big-endian), the value u64 since (big-endian) and the record's
  * encoding. The key "meta" (4 bytes, so never a fingerprint) holds: u8 version 1, u8[16] epoch id, u64 epoch began,
- * u64 serial, u8[16] digest, u64 count. Beside the file: PATH.wal, the library's write-ahead log, and PATH.clean,
+ * u64 serial, u8[16] digest, u64 count, and at the end (in all versions) u8[8] check: the beginning of BLAKE2b-256 of all
+ * before; for when an epoch began, and which serial it is, no digest of records would show. Beside the file: PATH.wal, the library's write-ahead log, and PATH.clean,
  * our clean mark (u8[12] "rxfer clean\n", then the meta entry): written durably after everything else at a proper
  * close, removed durably before the first change. It isn't kept inside the file because the library goes on writing
  * there while it closes: header, free blocks, and the log's removal must be on disk before anybody calls the file
@@ -42,7 +43,9 @@
 #define META_KEY "meta"
 #define META_KEY_BYTES 4
 #define META_VERSION 1
-#define META_BYTES (1 + 16 + 8 + 8 + 16 + 8)
+#define META_CHECK_BYTES 8
+#define META_ROOM 256          /* for a newer version's */
+#define META_BYTES (1 + 16 + 8 + 8 + 16 + 8 + META_CHECK_BYTES)
 #define MARK "rxfer clean\n"
 #define MARK_BYTES 12
 #define VALUE_MAX (8 + 1 + 2 + RECORD_KEY_MAX + 2 + RECORD_VALUE_MAX)
@@ -63,8 +66,18 @@ struct store {
 	struct buf value;          /* for putting */
 };
 
+static void meta_check(const uint8_t *meta, size_t length, uint8_t out[META_CHECK_BYTES])
+{
+	uint8_t hash[IDENTITY_HASH_BYTES];
+	identity_hash(meta, length, hash);
+	memcpy(out, hash, META_CHECK_BYTES);
+}
+
+/* Appended to whatever is in out. */
 static void put_meta(struct buf *out, const struct store_meta *meta)
 {
+	size_t begin = out->length;
+	uint8_t check[META_CHECK_BYTES];
 	buf_put_u8(out, META_VERSION);
 	buf_put(out, meta->epoch.id, sizeof(meta->epoch.id));
 	buf_put_u64(out, (uint64_t)meta->epoch.began.ms);
@@ -72,6 +85,8 @@ static void put_meta(struct buf *out, const struct store_meta *meta)
 	buf_put_u64(out, meta->digest.high);
 	buf_put_u64(out, meta->digest.low);
 	buf_put_u64(out, meta->count);
+	meta_check(out->data + begin, out->length - begin, check);
+	buf_put(out, check, sizeof(check));
 }
 
 static void put_key(uint8_t key[KEY_BYTES], const struct fingerprint *print)
@@ -172,14 +187,19 @@ static enum rc check_shape(struct store *store, struct why *why)
 
 static enum rc read_meta(struct store *store, struct why *why)
 {
-	uint8_t bytes[META_BYTES + 1];
+	uint8_t bytes[META_ROOM];
+	uint8_t check[META_CHECK_BYTES];
 	int length = tchdbget3(store->tc, META_KEY, META_KEY_BYTES, bytes, sizeof(bytes));
-	if (length < 1)
+	if (length <= META_CHECK_BYTES)
 		return why_set(why, RC_DAMAGED, "%s: doesn't say of which zone and serial it is", store->path);
+	size_t checked = (size_t)length - META_CHECK_BYTES;
+	meta_check(bytes, checked, check);
+	if (memcmp(check, bytes + checked, sizeof(check)) != 0)
+		return why_set(why, RC_DAMAGED, "%s: its description is damaged", store->path);
 	if (bytes[0] != META_VERSION)
 		return why_set(why, RC_UNSUPPORTED, "%s: written in format %u by a newer version; this one reads format %d",
 		               store->path, bytes[0], META_VERSION);
-	struct cursor in = cursor_over(bytes + 1, (size_t)length - 1);
+	struct cursor in = cursor_over(bytes + 1, checked - 1);
 	struct store_meta meta;
 	cursor_copy(&in, meta.epoch.id, sizeof(meta.epoch.id));
 	meta.epoch.began.ms = (int64_t)cursor_u64(&in);
@@ -212,15 +232,12 @@ enum rc store_open(const char *path, struct store **out, struct why *why)
 	enum rc rc = store_check_before(path, marked, why);
 	if (rc == RC_OK)
 		rc = open_library(store, 0, why);
-	if (rc == RC_OK && !marked)
-		rc = check_shape(store, why);
+	if (rc == RC_OK)
+		rc = check_shape(store, why);      /* a disk may give back other bytes than it got: marked or not */
 	if (rc == RC_OK)
 		rc = read_meta(store, why);
-	if (rc == RC_OK && marked) {
-		store->was_clean = mark_fits(store, &mark);
-		if (!store->was_clean)
-			rc = check_shape(store, why);
-	}
+	if (rc == RC_OK)
+		store->was_clean = marked && mark_fits(store, &mark);
 	buf_free(&mark);
 	if (rc != RC_OK) {
 		store_discard(&store);

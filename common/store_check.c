@@ -4,7 +4,7 @@
  * The library believes what it reads: a length from the file goes straight to malloc (failure ends the process), a
  * free block of size zero is walked over for ever, a write-ahead log of zeros cuts the file down to nothing under
  * its own mapping (SIGBUS), and an empty file is silently made anew. None of that happens after kill -9, all of it
- * can after a power cut.
+ * can after a power cut, or when a disk gives back what it never got.
  *
  * Byte table (format 1.0), as far as it is used here. Numbers are little-endian or big-endian as the library was
  * configured (Debian's build: big-endian); the header shows which, for in the other order its numbers make no sense.
@@ -40,7 +40,8 @@
 #define POOL_BYTES_MIN 64
 #define LOG_FIRST_BYTES (8 + 12 + HEADER_BYTES)
 #define PIECE_BYTES_MAX ((uint64_t)64 << 20)
-#define RECORD_HEAD_MAX 32
+#define KEY_MAX 16
+#define RECORD_HEAD_MAX (32 + KEY_MAX)
 #define BODY_MAX (64 + 8 + 1 + 2 + RECORD_KEY_MAX + 2 + RECORD_VALUE_MAX)
 #define CHUNK_BYTES ((size_t)1 << 20)
 
@@ -163,9 +164,10 @@ static enum rc check_locked(int fd, const char *path, bool clean, struct why *wh
 	enum order order = header_order(header, size);
 	if (order == ORDER_NONE)
 		return why_set(why, RC_DAMAGED, "%s: the header isn't a store's", path);
-	/* The pool of free blocks is only written at a proper close. An older one would have live records overwritten. */
+	/* The pool of free blocks is only written at a proper close. An older or a damaged one would have live records
+	 * overwritten, and without any the library finds free blocks while it defragments. */
 	uint64_t pool = HEADER_BYTES + load(order, header + 40, 8) * 8;
-	if (!clean && pwrite(fd, "\0", 2, (off_t)pool) != 2)
+	if (pwrite(fd, "\0", 2, (off_t)pool) != 2)
 		return file_fail(why, "can't write", path);
 	return check_log(path, !clean && (header[33] & FLAG_OPEN), size, why);
 }
@@ -243,6 +245,15 @@ static int read_length(const uint8_t **at, const uint8_t *end, uint64_t *out)
 	return -1;
 }
 
+/* The library's second hash of a key, by which a bucket's records are sorted: with another one a record isn't found. */
+static uint8_t key_hash(const uint8_t *key, uint64_t length)
+{
+	uint32_t hash = 751;
+	while (length-- > 0)
+		hash = (hash * 31) ^ key[length];
+	return (uint8_t)hash;
+}
+
 /* The size of the record or block at `head`, or 0 when it isn't one. Marks where it points to. */
 static uint64_t check_record(const uint8_t *head, uint64_t left, uint64_t offset, struct marks *marks)
 {
@@ -255,7 +266,8 @@ static uint64_t check_record(const uint8_t *head, uint64_t left, uint64_t offset
 	const uint8_t *at = head + 20;
 	const uint8_t *end = head + (left < RECORD_HEAD_MAX ? left : RECORD_HEAD_MAX);
 	if (read_length(&at, end, &key_length) != 0 || read_length(&at, end, &value_length) != 0 ||
-	    key_length + value_length > BODY_MAX)
+	    key_length + value_length > BODY_MAX || key_length > KEY_MAX || (uint64_t)(at - head) + key_length > left ||
+	    head[1] != key_hash(at, key_length))
 		return 0;
 	for (int i = 0; i < 2; i++) {
 		uint64_t target = load(marks->order, head + 2 + 8 * i, 8);

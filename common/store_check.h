@@ -25,7 +25,7 @@ struct store_shape {
 	uint64_t records;
 };
 
-/* After it was opened, when it wasn't closed properly: records follow one another without gap up to the end, each
+/* After it was opened: records follow one another without gap up to the end, each
  * has a plausible size, and each is pointed at exactly once, by a bucket or by another record. Then no walk and no
  * look-up can run in circles or ask for absurd amounts of memory. RC_DAMAGED, RC_IO. */
 enum rc store_check_shape(const char *path, const struct store_shape *shape, struct why *why);

@@ -93,6 +93,8 @@ static enum rc ready(struct zonedb *db, struct why *why)
 /* After each use: RC_IO and RC_DAMAGED from the store make it be opened anew, and checked, before the next. */
 static enum rc judge(struct zonedb *db, enum rc rc)
 {
+	if (rc == RC_DAMAGED)
+		zonedb_forget_mark(db);
 	if (rc == RC_IO || rc == RC_DAMAGED)
 		db->behind = true;
 	return rc;

@@ -29,7 +29,8 @@ void zonedb_distrust(struct zonedb *db, const char *text);
 /* The newest announcement known, even when the records are damaged; false when there is none. */
 bool zonedb_soa(const struct zonedb *db, struct soa *out);
 struct wall zonedb_soa_received(const struct zonedb *db);
-/* Remembers a newer announcement (its signature checked by the caller) and when it came. Durable. */
+/* Remembers a newer announcement (its signature checked by the caller) and when it came. Durable. One of kind plain must be
+ * of what is held: at the next open it is a proof that this was held. */
 enum rc zonedb_note_soa(struct zonedb *db, const struct soa *soa, struct wall received, struct why *why);
 
 /* Applies a changeset whose signature the caller has checked: first proves that it leads from here to exactly the

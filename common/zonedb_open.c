@@ -9,6 +9,9 @@
  *   of E, s > last; or of an epoch          the journal is what a crash in a whole transfer left behind: a new, empty
  *     that began earlier; or none           one begins at s
  *   of E, s < first; or of a later epoch    not present: changes are missing
+ *   of E, and a plain announcement of E     not present: the journal has lost its end, and not by a crash, for such an
+ *     beyond last is known                    announcement is remembered only of what the journal has (one of a snapshot
+ *                                             just before the snapshot takes its place)
  *   damaged                                 present if the store was closed properly, for then it was at the end;
  *                                           not present otherwise: it may be behind, and a master that went on
  *                                           from there would give a serial out twice
@@ -150,12 +153,16 @@ static void lose_records(struct zonedb *db, const char *text)
 	zonedb_note_trouble(db, text);
 }
 
-void zonedb_distrust(struct zonedb *db, const char *text)
+void zonedb_forget_mark(const struct zonedb *db)
 {
 	char *mark = mem_sprintf("%s.clean", db->store_path);
-	/* Without the mark the next open proves the store before it believes it. */
 	(void)unlink(mark);
 	free(mark);
+}
+
+void zonedb_distrust(struct zonedb *db, const char *text)
+{
+	zonedb_forget_mark(db);
 	db->behind = false;
 	lose_records(db, text);
 }
@@ -177,13 +184,19 @@ static bool changes_missing(const struct zonedb *db, bool journal_damaged)
 	return order == SOA_NEWER || order == SOA_LATER_EPOCH;
 }
 
+static bool end_missing(const struct zonedb *db)
+{
+	return db->soa_known && db->soa.kind == SOA_PLAIN && epoch_equal(&db->soa.epoch, journal_epoch(db->journal)) &&
+	       db->soa.serial > journal_last(db->journal);
+}
+
 static enum rc reconcile(struct zonedb *db, bool journal_damaged, struct why *why)
 {
 	const struct store_meta *meta = store_meta(db->store);
 	enum rc rc;
 	db->synced_serial = store_was_clean(db->store) ? meta->serial : 0;
 	if (db->journal != NULL && epoch_equal(journal_epoch(db->journal), &meta->epoch) &&
-	    journal_first(db->journal) <= meta->serial && meta->serial <= journal_last(db->journal)) {
+	    journal_first(db->journal) <= meta->serial && meta->serial <= journal_last(db->journal) && !end_missing(db)) {
 		rc = zonedb_replay(db, why);
 		if (rc == RC_DAMAGED) {
 			lose_records(db, why->text);

@@ -39,6 +39,8 @@ void zonedb_unload(struct zonedb *db);
 void zonedb_note_trouble(struct zonedb *db, const char *text);
 /* Opens the store into db->store; recomputes its digest if it wasn't closed properly. As store_open. */
 enum rc zonedb_open_store(struct zonedb *db, struct why *why);
+/* Without the clean mark the next open proves the store before it believes it. */
+void zonedb_forget_mark(const struct zonedb *db);
 /* Brings the open store up to the journal. RC_DAMAGED: they don't fit together. */
 enum rc zonedb_replay(struct zonedb *db, struct why *why);
 

@@ -17,6 +17,7 @@ struct deletions {
 	bool unsaved;                    /* the file must be written whatever changed */
 	bool doubt;
 	bool compared;                   /* due is complete: the published set was compared with what is wanted */
+	bool anew;                       /* it may not be any more */
 	struct fpset due;
 	struct fpset held;               /* a part of due */
 	enum brake_verdict verdict;      /* why */
@@ -134,6 +135,11 @@ bool deletions_compared(const struct deletions *deletions)
 	return deletions->compared;
 }
 
+void deletions_compare_anew(struct deletions *deletions)
+{
+	deletions->anew = true;
+}
+
 const struct held_file *deletions_file(const struct deletions *deletions)
 {
 	return &deletions->file;
@@ -206,7 +212,7 @@ static bool compare(void *context, const struct fingerprint *print, const struct
 static enum rc find_due(struct deletions *deletions, const struct deletions_view *view, struct fpset *due,
                         struct why *why)
 {
-	if (deletions->compared) {
+	if (deletions->compared && !deletions->anew) {
 		merge_due(&view->sets, view->index, view->fresh, &deletions->due, due);
 		return keep_published(deletions, due, why);
 	}
@@ -318,6 +324,7 @@ static enum rc put_off(struct deletions *deletions, const struct fpset *due, str
 		return rc;
 	copy_set(&deletions->due, due);
 	deletions->compared = true;
+	deletions->anew = false;
 	return RC_OK;
 }
 
@@ -365,6 +372,7 @@ enum rc deletions_settle(struct deletions *deletions, const struct deletions_vie
 		goto out;
 	fpset_minus(&due, &go, &deletions->due);
 	deletions->compared = true;
+	deletions->anew = false;
 	deletions->doubt = false;
 	if (keep)
 		deletions->verdict = verdict;
@@ -480,6 +488,7 @@ enum rc deletions_adopt(struct deletions *deletions, const struct merge_sets *se
 	deletions->unsaved = true;
 	deletions->doubt = false;
 	deletions->compared = true;
+	deletions->anew = false;
 	copy_set(&deletions->due, &held);
 	enum rc rc = hold(deletions, &held, names, why);
 	if (rc != RC_OK)

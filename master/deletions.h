@@ -29,6 +29,8 @@ const char *deletions_reason(const struct deletions *deletions);             /* 
 bool deletions_source_had_records(const struct deletions *deletions, const char *source);     /* says the file */
 /* What is published was compared with what is wanted since the start, or since it was published anew. */
 bool deletions_compared(const struct deletions *deletions);
+/* A reading came to nothing half-way: what it added may be published, and in no source's set. */
+void deletions_compare_anew(struct deletions *deletions);
 const struct held_file *deletions_file(const struct deletions *deletions);   /* as it was last read or written */
 
 /* How things stand at the sources now; all of them have been read. */

@@ -221,6 +221,14 @@ bool edition_foreign(const struct edition *edition)
 	return edition->foreign;
 }
 
+bool edition_half_begun(const struct edition *edition)
+{
+	if (!zonedb_present(edition->db) || !edition->has_known)
+		return false;
+	const struct epoch *present = &zonedb_meta(edition->db)->epoch;
+	return !epoch_equal(&edition->known.epoch, present) && edition->known.epoch.began.ms >= present->began.ms;
+}
+
 uint64_t edition_recipients(const struct edition *edition)
 {
 	return edition->tally.recipients;
@@ -401,18 +409,28 @@ static bool refill(void *context, const struct fingerprint *print, const struct 
 	return filler->rc == RC_OK;
 }
 
+struct renewal {
+	struct edition *edition;
+	edition_fill *more;
+	void *context;
+};
+
 static enum rc fill_from_present(void *context, struct edition_filler *filler, struct why *why)
 {
-	struct edition *edition = context;
+	const struct renewal *renewal = context;
 	filler->rc = RC_OK;
 	filler->why = why;
-	enum rc rc = zonedb_walk(edition->db, refill, filler, why);
-	return filler->rc != RC_OK ? filler->rc : rc;
+	enum rc rc = zonedb_walk(renewal->edition->db, refill, filler, why);
+	if (filler->rc != RC_OK)
+		return filler->rc;
+	return rc == RC_OK ? renewal->more(renewal->context, filler, why) : rc;
 }
 
-enum rc edition_renew(struct edition *edition, const struct epoch *epoch, struct why *why)
+enum rc edition_renew(struct edition *edition, const struct epoch *epoch, edition_fill *more, void *context,
+                      struct why *why)
 {
-	return edition_begin(edition, epoch, fill_from_present, edition, why);
+	struct renewal renewal = {edition, more, context};
+	return edition_begin(edition, epoch, fill_from_present, &renewal, why);
 }
 
 enum rc edition_restore(struct edition *edition, edition_fill *fill, void *context, uint64_t *count, struct why *why)

@@ -31,6 +31,9 @@ const struct soa *edition_soa(const struct edition *edition);
 const struct soa *edition_known(const struct edition *edition);
 /* What is on disk bears the signature of another identity: nobody who knows us can verify it. A new epoch is due. */
 bool edition_foreign(const struct edition *edition);
+/* The newest announcement is of a later epoch than the records: a new epoch was being begun when the process ended, and its
+ * contents hadn't taken their place. Another one is due. */
+bool edition_half_begun(const struct edition *edition);
 uint64_t edition_recipients(const struct edition *edition);
 uint64_t edition_domains(const struct edition *edition);
 struct wall edition_changed(const struct edition *edition);       /* when the newest serial was made; 0: not known */
@@ -56,8 +59,9 @@ enum rc edition_fill_add(struct edition_filler *filler, const struct record *rec
 /* Begins a new epoch at serial 1. What was published stands until RC_OK. */
 enum rc edition_begin(struct edition *edition, const struct epoch *epoch, edition_fill *fill, void *context,
                       struct why *why);
-/* The same with what is published now. */
-enum rc edition_renew(struct edition *edition, const struct epoch *epoch, struct why *why);
+/* The same with what is on disk now, and what `more` adds to it. */
+enum rc edition_renew(struct edition *edition, const struct epoch *epoch, edition_fill *more, void *context,
+                      struct why *why);
 /* After the records were lost: goes on with the known epoch and serial. RC_NOT_FOUND when what is filled in isn't what
  * the known announcement speaks of; *count says how much it is. */
 enum rc edition_restore(struct edition *edition, edition_fill *fill, void *context, uint64_t *count, struct why *why);

@@ -139,14 +139,13 @@ enum rc held_load(const char *path, struct held_file *out, struct why *why)
 		rc = why_set(why, RC_DAMAGED, "%s is damaged: it isn't a file of held deletions", path);
 		goto out;
 	}
-	if (version != VERSION) {
-		rc = why_set(why, RC_UNSUPPORTED, "%s was written by another version of rxfer (format %u)", path, version);
-		goto out;
-	}
+	/* Before the version is believed: a flipped bit there must not keep the daemon from starting. */
 	in.end -= sizeof hash;
 	identity_hash(data.data, data.length - sizeof hash, hash);
 	if (memcmp(hash, in.end, sizeof hash) != 0)
 		rc = why_set(why, RC_DAMAGED, "%s is damaged: its check sum is wrong", path);
+	else if (version != VERSION)
+		rc = why_set(why, RC_UNSUPPORTED, "%s was written by another version of rxfer (format %u)", path, version);
 	else
 		rc = decode(&in, &file, path, why);
 out:

@@ -5,7 +5,8 @@
  * one which was emptied while the daemon was down is noticed.
  *
  * Byte table (numbers big-endian): u8[8] "rxferhld", u32 version (1), u32 number of names, each u8 length and bytes,
- * u64 number of records, each as record.h encodes it, u8[32] BLAKE2b-256 of all before. Replaced whole (file.h). */
+ * u64 number of records, each as record.h encodes it, u8[32] BLAKE2b-256 of all before. Replaced whole (file.h). In all
+ * versions the beginning up to the version, and the hash at the end, keep their places. */
 #ifndef MASTER_HELD_H
 #define MASTER_HELD_H
 

@@ -66,7 +66,7 @@ void zone_recovered(struct zone *zone)
 
 void zone_tell(struct zone *zone)
 {
-	if (!zone->fatal && edition_published(zone->edition))
+	if (!zone->fatal && zone_published(zone))
 		zone->events.announcement(zone->events.context, zone, edition_soa(zone->edition));
 }
 
@@ -132,7 +132,8 @@ static void on_committed(void *context, const struct soa *soa, const void *data,
 	struct zone *zone = context;
 	zone_dated(zone);
 	loop_defer(zone->loop, &zone->upkeep, upkeep, zone);
-	zone->events.changeset(zone->events.context, zone, soa, data, length);
+	if (zone_published(zone))
+		zone->events.changeset(zone->events.context, zone, soa, data, length);
 }
 
 /* ---- A reading ---- */
@@ -243,7 +244,9 @@ static void stop_waiting(struct zone *zone, bool patient)
 {
 	if (!zone->waiting || zone->fatal)
 		return;
-	if (edition_published(zone->edition))
+	if (zone->must_renew)
+		zone_renew(zone, patient);
+	else if (edition_published(zone->edition))
 		settle_waiting(zone, patient);
 	else
 		zone_first_try(zone, patient);
@@ -266,6 +269,27 @@ static void on_source_changed(void *context)
 		loop_defer(zone->loop, &zone->heard, on_heard, zone);
 }
 
+/* Not from within a source's call: they all get another key. */
+static void renew_soon(struct zone *zone)
+{
+	if (!zone->must_renew)
+		return;
+	zone_set_waiting(zone, true);
+	loop_defer(zone->loop, &zone->heard, on_heard, zone);
+}
+
+/* Nothing is published yet. What this source hasn't got, or not any more, may have been moved to one that was read before,
+ * and whose change nobody tells of. */
+static void keep(struct zone *zone, size_t index, struct reading **reading)
+{
+	bool lost = drops(feeds_sets(zone->feeds, FEEDS_NONE, NULL).at[index], reading_set(*reading));
+	feeds_keep(zone->feeds, index, reading);
+	if (feeds_unread(zone->feeds) || (zone->looked && !lost))
+		return;
+	zone->looked = true;
+	feeds_check_but(zone->feeds, index);
+}
+
 static void on_reading(void *context, size_t index, struct reading **reading)
 {
 	struct zone *zone = context;
@@ -277,7 +301,8 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 	bool part = feeds_partial(zone->feeds, index);
 	if (!edition_published(zone->edition)) {
 		if (!part)
-			feeds_keep(zone->feeds, index, reading);
+			keep(zone, index, reading);
+		renew_soon(zone);
 		zone_first_try(zone, true);
 		return;
 	}
@@ -285,6 +310,7 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 	if (rc != RC_OK) {
 		edition_drop(zone->edition);
 		reading_free(reading);
+		deletions_compare_anew(zone->deletions);
 		feeds_read_again(zone->feeds, index);
 		zone_fail(zone, rc, &why);
 		return;
@@ -292,6 +318,7 @@ static void on_reading(void *context, size_t index, struct reading **reading)
 	if (!part)
 		feeds_take(zone->feeds, index, reading);
 	on_source_changed(zone);
+	renew_soon(zone);
 	if (!feeds_again(zone->feeds) && !zone->must_renew)
 		zone_recovered(zone);
 }
@@ -312,8 +339,8 @@ void zone_damaged(struct zone *zone, const struct why *why)
 static void on_retry(void *context)
 {
 	struct zone *zone = context;
-	if (zone->must_renew)
-		zone_renew(zone);
+	if (zone->must_renew && !feeds_again(zone->feeds))
+		zone_renew(zone, true);
 	else if (!edition_published(zone->edition))
 		zone_first_try(zone, true);
 	else if (feeds_again(zone->feeds))
@@ -364,11 +391,12 @@ enum rc zone_open(struct loop *loop, const struct zone_spec *spec, const struct 
 	rc = feeds_open(loop, spec, zone->epoch.id, &heard, &zone->feeds, why);
 	if (rc != RC_OK)
 		goto fail;
-	if (zonedb_present(edition_db(zone->edition)) && edition_foreign(zone->edition)) {
-		log_warn("zone \"%s\": what is on disk was signed with another identity; a new epoch begins", spec->name);
+	bool half_begun = edition_half_begun(zone->edition);
+	if (half_begun || (zonedb_present(edition_db(zone->edition)) && edition_foreign(zone->edition))) {
+		log_warn("zone \"%s\": %s; a new epoch begins when all sources have been read", spec->name,
+		         half_begun ? "a new epoch was being begun" : "what is on disk was signed with another identity");
 		zone->must_renew = true;
 		zone->after = zone->epoch;
-		zone_renew(zone);
 	} else if (zonedb_present(edition_db(zone->edition))) {
 		date(zone);
 		zone_tell_soon(zone);
@@ -406,12 +434,12 @@ const struct zone_spec *zone_spec(const struct zone *zone)
 
 bool zone_published(const struct zone *zone)
 {
-	return edition_published(zone->edition);
+	return edition_published(zone->edition) && !zone->must_renew;
 }
 
 bool zone_soa(const struct zone *zone, struct soa *out)
 {
-	if (!edition_published(zone->edition))
+	if (!zone_published(zone))
 		return false;
 	*out = *edition_soa(zone->edition);
 	return true;
@@ -482,7 +510,7 @@ void zone_status(const struct zone *zone, struct zone_status *out)
 	const struct health_facts facts = {
 		.spec = zone->spec,
 		.feeds = zone->feeds,
-		.published = edition_published(zone->edition),
+		.published = zone_published(zone),
 		.failure = zone->failure,
 		.undated = zone->undated,
 		.held = deletions_held(zone->deletions),

@@ -1,7 +1,7 @@
 /* zone_first.c: the first publication of a zone, or the first after its records were lost.
  *
- * Backups without a table defer, so nothing is lost by waiting: until every source has been read, can be read still,
- * and is at rest; and until there is at least one recipient. If the records were lost, and the sources (with what is
+ * Backups without a table defer, so nothing is lost by waiting: until every source has been read, has been looked at once
+ * more after the others had been read, can be read still, and is at rest; and until there is at least one recipient. If the records were lost, and the sources (with what is
  * held) come to what the newest announcement speaks of, its serial goes on; otherwise it's a new epoch. */
 #include "master/zone_private.h"
 

@@ -16,10 +16,11 @@ struct zone {
 	struct deletions *deletions;
 	struct feeds *feeds;
 	struct epoch epoch;              /* whose id the sources are keyed with */
-	bool must_renew;                 /* a new epoch is due, after: */
+	bool must_renew;                 /* a new epoch is due, and until then nothing is published; after: */
 	struct epoch after;
 	uint64_t missing;                /* the first publication waits for approval: so many records fewer than were known */
 	bool begin_anyway;
+	bool looked;                     /* before the first publication: at all sources again, once all had been read */
 	bool fatal;
 	char failure[WHY_MAX];           /* why nothing can be committed, or "" */
 	char undated[WHY_MAX];           /* why the newest announcement couldn't be remembered, or "" */
@@ -45,8 +46,8 @@ void zone_tell_soon(struct zone *zone);                    /* from the loop */
 bool zone_must_wait(const struct zone *zone, size_t delivered, bool patient);
 void zone_set_waiting(struct zone *zone, bool waiting);
 
-/* zone_epoch.c: the new epoch that is due (must_renew); tried again when it fails. */
-void zone_renew(struct zone *zone);
+/* zone_epoch.c: the new epoch that is due (must_renew), when all sources are known; tried again when it fails. */
+void zone_renew(struct zone *zone, bool patient);
 
 /* zone_first.c: publishes for the first time, or anew after the records were lost, if all sources are known. */
 void zone_first_try(struct zone *zone, bool patient);

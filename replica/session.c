@@ -251,20 +251,51 @@ struct verify_ground session_ground(const struct session *session, struct soa *k
 
 /* ---- beginning and end ---- */
 
+struct proof {
+	struct session *session;
+	struct store_meta meta;
+	struct digest digest;
+	uint64_t count;
+	bool wrong;
+};
+
 static bool tally_one(void *context, const struct fingerprint *print, const struct store_entry *entry)
 {
-	(void)print;
-	struct session *session = context;
-	tally_add(&session->tally, session->allow, &entry->record);
-	return true;
+	struct proof *proof = context;
+	struct fingerprint real = record_fingerprint(proof->meta.epoch.id, &entry->record);
+	proof->wrong = fingerprint_compare(&real, print) != 0;
+	digest_add(&proof->digest, &real);
+	proof->count++;
+	tally_add(&proof->session->tally, proof->session->allow, &entry->record);
+	return !proof->wrong;
 }
 
+/* Counts the records, and proves on the way that they are those of the serial: a store that was closed properly was
+ * believed up to here. If they aren't, tables stay as they are, and everything is asked for anew. */
 static void tally_all(struct session *session)
 {
 	struct why why;
 	session->tally = (struct tally){.recipients = 0};
-	if (zonedb_present(session->db) && zonedb_walk(session->db, tally_one, session, &why) != RC_OK)
+	if (!zonedb_present(session->db))
+		return;
+	struct proof proof = {.session = session, .meta = *zonedb_meta(session->db)};
+	enum rc rc = zonedb_walk(session->db, tally_one, &proof, &why);
+	if (rc == RC_OK && (proof.wrong || proof.count != proof.meta.count || !digest_equal(&proof.digest, &proof.meta.digest)))
+		rc = why_set(&why, RC_DAMAGED, "the records on disk aren't those of serial %" PRIu64, proof.meta.serial);
+	if (rc == RC_OK)
+		return;
+	session->tally = (struct tally){.recipients = 0};
+	if (rc == RC_DAMAGED)
+		zonedb_distrust(session->db, why.text);
+	else
 		log_error("zone \"%s\": %s", session->spec->name, why.text);
+}
+
+void session_recount(struct session *session)
+{
+	session->version++;
+	tally_all(session);
+	session->events.changed(session->events.context, session, true, true);
 }
 
 static void greet(struct session *session)
@@ -315,10 +346,8 @@ enum rc session_configure(struct session *session, const struct session_spec *sp
 	session->spec = spec;
 	if (same)
 		return RC_OK;
-	session->version++;
-	tally_all(session);
+	session_recount(session);
 	greet(session);
-	session->events.changed(session->events.context, session, true, true);
 	session_report(session);
 	return RC_OK;
 }

@@ -257,11 +257,21 @@ void session_on_record(void *context, const struct record *record)
 		session->incoming = (struct tally){.recipients = 0};
 }
 
+/* Epoch and serial of the records. */
+static struct soa held(const struct session *session)
+{
+	if (!zonedb_present(session->db))
+		return (struct soa){.serial = 0};
+	const struct store_meta *meta = zonedb_meta(session->db);
+	return (struct soa){.epoch = meta->epoch, .serial = meta->serial};
+}
+
 enum rc session_on_agree(void *context, const struct soa *soa, struct why *why)
 {
 	struct session *session = context;
 	struct soa known;
 	const struct verify_ground ground = session_ground(session, &known);
+	session->before = held(session);
 	return verify_snapshot(&ground, soa, why);
 }
 
@@ -270,6 +280,10 @@ void session_on_end(void *context, enum rc rc, const struct why *why)
 	struct session *session = context;
 	if (rc != RC_OK) {
 		fail(session, rc, why->text);
+		/* The new records may be in place all the same, and only the last sync have failed. */
+		const struct soa now = held(session);
+		if (soa_compare(&session->before, &now) != SOA_SAME)
+			session_recount(session);
 		session_event(session, REFRESH_ON_BROKEN);
 		return;
 	}

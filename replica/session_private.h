@@ -17,6 +17,7 @@ struct session {
 	struct tally tally;            /* of the records in db */
 	struct tally incoming;         /* of a set that is being stored */
 	uint64_t version;              /* of the records that aren't RCPT */
+	struct soa before;             /* epoch and serial of the records that it takes the place of; serial 0: none */
 	struct transfer *transfer;
 
 	enum refresh_state state;
@@ -43,6 +44,8 @@ struct session {
 
 /* session.c */
 void session_event(struct session *session, enum refresh_event event);
+/* The records are others now, and nobody has told: counts them, and tells the tables. */
+void session_recount(struct session *session);
 enum rc session_send(struct session *session, struct message *message);      /* sets the zone */
 void session_arm(struct session *session, int64_t ms);
 /* A line for the log, unless the master has made too many of them happen. */

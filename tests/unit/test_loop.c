@@ -88,6 +88,28 @@ static void note_z(void *context)
 	note('z');
 }
 
+static void idle_time_is_the_next_timers(void **state)
+{
+	struct fixture *f = *state;
+	struct timer deferred = {.armed = false};
+	clock_use(&fake_clock);
+	assert_int_equal(loop_idle_ms(f->loop), -1);
+	loop_timer_after(f->loop, &f->x, 300, note_x, f);
+	loop_timer_after(f->loop, &f->y, 100000, note_y, f);
+	assert_int_equal(loop_idle_ms(f->loop), 300);
+	loop_timer_clear(f->loop, &f->x);
+	assert_int_equal(loop_idle_ms(f->loop), 100000);
+	loop_defer(f->loop, &deferred, note_z, f);
+	assert_int_equal(loop_idle_ms(f->loop), 0);
+	turn(f, -1);
+	assert_int_equal(loop_idle_ms(f->loop), 100000);
+	now_ms += 100001;
+	assert_int_equal(loop_idle_ms(f->loop), 0);
+	turn(f, -1);
+	assert_string_equal(events, "zy");
+	assert_int_equal(loop_idle_ms(f->loop), -1);
+}
+
 static void timers_fire_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -399,6 +421,7 @@ static void interruption_is_no_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(idle_time_is_the_next_timers),
 		TEST(timers_fire_in_order),
 		TEST(timers_change_each_other),
 		TEST(deferred_runs_once_at_the_end),

@@ -1,5 +1,6 @@
 /* test_session_transfer.c: whole transfers: when one is asked for, cut, falsified, overdue, or one too many. The world
  * around the session is session_world.c's. */
+#include "common/mem.h"
 #include "tests/unit/session_world.h"
 
 #include <setjmp.h>
@@ -9,7 +10,9 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void the_first_transfer(void **state)
@@ -74,6 +77,30 @@ static void damage_is_shown_and_healed(void **state)
 }
 
 /* Two masters with one key, each announcing its own: whole transfers don't follow one another without a pause. */
+/* The disk gives another letter back than it got, though all was closed properly. */
+static void damage_behind_a_clean_mark_is_healed(void **state)
+{
+	(void)state;
+	world_begin_at(&world_first, 5);
+	session_free(&world.session);
+	char *command = mem_sprintf("cd %s/zone && test -f records.tch.clean && cp records.tch before && "
+	                            "LC_ALL=C sed -i 's/k000003@example/k00000X@example/' records.tch && ! cmp -s before records.tch",
+	                            world.folder);
+	assert_int_equal(system(command), 0);
+	free(command);
+	world_open_session();
+	struct session_status status = world_status();
+	assert_false(status.present);
+	assert_int_equal(status.health, HEALTH_CRITICAL);
+	assert_non_null(strstr(status.reason, "tables stay as they are"));
+	world_connect();
+	world_say_soa(&world_first, 5);
+	world_give_all(&world_first, 5);
+	world_say_soa(&world_first, 5);
+	assert_int_equal(world_status().health, HEALTH_OK);
+	assert_int_equal(world_status().serial, 5);
+}
+
 static void whole_transfers_are_bounded(void **state)
 {
 	(void)state;
@@ -136,6 +163,27 @@ static void a_cut_transfer_goes_on_where_it_stopped(void **state)
 	world_expect_state(REFRESH_ASKED);
 	assert_int_equal(world_status().records, 60001);
 	buf_free(&stream);
+}
+
+/* The store is in its place, what follows fails. The tables must hear of it: they would be taken for those of its serial. */
+static void a_transfer_that_fails_at_its_very_end_is_told_to_the_tables(void **state)
+{
+	(void)state;
+	world_begin_at(&world_first, 5);
+	char *mark = mem_sprintf("%s/zone/records.tch.clean", world.folder);
+	(void)unlink(mark);
+	assert_int_equal(mkdir(mark, 0700), 0);
+	world_say_soa(&world_second, 2);
+	int changed = world.recipients_changed;
+	world_give_all(&world_second, 2);
+	world_expect_state(REFRESH_WAIT);
+	struct session_status now = world_status();
+	assert_non_null(strstr(now.error, "records.tch.clean"));
+	assert_int_equal(now.serial, 2);
+	assert_int_equal(now.tally.recipients, 2);
+	assert_true(world.recipients_changed > changed);
+	assert_int_equal(rmdir(mark), 0);
+	free(mark);
 }
 
 static void a_falsified_snapshot_isnt_stored(void **state)
@@ -262,8 +310,10 @@ int main(void)
 		TEST(no_history_means_everything),
 		TEST(a_later_epoch_replaces_all),
 		TEST(damage_is_shown_and_healed),
+		TEST(damage_behind_a_clean_mark_is_healed),
 		TEST(whole_transfers_are_bounded),
 		TEST(a_cut_transfer_goes_on_where_it_stopped),
+		TEST(a_transfer_that_fails_at_its_very_end_is_told_to_the_tables),
 		TEST(a_falsified_snapshot_isnt_stored),
 		TEST(a_malformed_snapshot_isnt_stored),
 		TEST(never_backwards_by_a_snapshot),

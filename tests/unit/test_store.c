@@ -315,11 +315,21 @@ static void survives_kill(void **state)
 }
 
 /* What a power cut may leave: any block old, zero or wrong. Opening and reading end, and either say so or are right. */
-static void damage_ends_nothing(void **state)
+static bool ignore(void *context, const struct fingerprint *print, const struct store_entry *entry)
 {
-	(void)state;
+	(void)context;
+	(void)print;
+	(void)entry;
+	return true;
+}
+
+static void damage_ends_nothing_when(bool clean)
+{
 	struct store *store = make(300);
-	store_discard(&store);
+	if (clean)
+		assert_int_equal(store_close(&store, NULL), RC_OK);
+	else
+		store_discard(&store);
 	struct buf whole = {0};
 	assert_int_equal(file_read(path, 1 << 26, &whole, NULL), RC_OK);
 	size_t records = 256 + 131071 * 8;
@@ -344,6 +354,7 @@ static void damage_ends_nothing(void **state)
 		if (rc == RC_OK) {
 			for (int n = 0; n < 300; n++)
 				(void)has(store, n);
+			(void)store_walk(store, ignore, NULL, NULL);
 			store_discard(&store);
 		} else {
 			refused++;
@@ -351,6 +362,107 @@ static void damage_ends_nothing(void **state)
 		buf_free(&copy);
 	}
 	assert_true(refused > 200);
+	buf_free(&whole);
+}
+
+static void damage_ends_nothing(void **state)
+{
+	(void)state;
+	damage_ends_nothing_when(false);
+	damage_ends_nothing_when(true);
+}
+
+/* The offset of the first record, in whichever order the library was built to write its numbers. */
+static size_t first_record(const struct buf *whole)
+{
+	size_t big = 0, little = 0;
+	for (int i = 0; i < 8; i++) {
+		big = big << 8 | whole->data[64 + i];
+		little = little << 8 | whole->data[71 - i];
+	}
+	return big < whole->length ? big : little;
+}
+
+/* The hash beside a record, by which it is found: nothing points wrong, and it isn't found. */
+static void a_record_that_is_not_found_is_damage(void **state)
+{
+	(void)state;
+	struct store *store = make(30);
+	assert_int_equal(store_close(&store, NULL), RC_OK);
+	struct buf whole = {0};
+	assert_int_equal(file_read(path, 1 << 26, &whole, NULL), RC_OK);
+	struct fingerprint print = print_of(7);
+	uint8_t key[16];
+	for (int i = 0; i < 8; i++) {
+		key[i] = (uint8_t)(print.high >> (56 - 8 * i));
+		key[8 + i] = (uint8_t)(print.low >> (56 - 8 * i));
+	}
+	uint8_t *at = memmem(whole.data, whole.length, key, sizeof(key));
+	assert_non_null(at);
+	assert_int_equal(at[-22], 0xc8);
+	at[-21] ^= 4;
+	assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+	assert_int_equal(store_open(path, &store, NULL), RC_DAMAGED);
+	buf_free(&whole);
+}
+
+/* A pool of free blocks that lies, behind a clean mark: the first record's place is said to be free. */
+static void a_lying_pool_overwrites_nothing(void **state)
+{
+	(void)state;
+	struct store *store = make(30);
+	assert_int_equal(store_close(&store, NULL), RC_OK);
+	struct buf whole = {0};
+	assert_int_equal(file_read(path, 1 << 26, &whole, NULL), RC_OK);
+	uint8_t *pool = whole.data + 256 + 131071 * 8;
+	size_t place = first_record(&whole) >> 4;
+	for (; place >= 128; place >>= 7)
+		*pool++ = (uint8_t)~(place & 127);
+	*pool++ = (uint8_t)place;
+	*pool = 112;      /* bytes */
+	assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+	store = reopen();
+	struct store_meta meta = *store_meta(store);
+	assert_int_equal(store_begin(store, NULL), RC_OK);
+	for (int i = 30; i < 60; i++) {
+		struct fingerprint print = print_of(i);
+		assert_int_equal(put(store, i, 2), RC_OK);
+		digest_add(&meta.digest, &print);
+		meta.count++;
+	}
+	assert_int_equal(store_commit(store, &meta, NULL), RC_OK);
+	check_whole(store);
+	for (int i = 0; i < 60; i++)
+		assert_true(has(store, i));
+	store_discard(&store);
+	buf_free(&whole);
+}
+
+/* Serial and epoch aren't in any digest of records. */
+static void a_damaged_description_is_damage(void **state)
+{
+	(void)state;
+	struct store *store = make(30);
+	assert_int_equal(store_close(&store, NULL), RC_OK);
+	struct buf whole = {0};
+	assert_int_equal(file_read(path, 1 << 26, &whole, NULL), RC_OK);
+	uint8_t *id = memmem(whole.data, whole.length, epoch.id, sizeof(epoch.id));
+	assert_non_null(id);
+	for (int clean = 1; clean >= 0; clean--) {
+		if (!clean)
+			remove_suffixed(".clean");
+		for (uint8_t *at = id - 1; at < id + 64; at++) {
+			*at ^= (uint8_t)(1u << (at - id + 1) % 8);
+			assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+			assert_int_equal(store_open(path, &store, NULL), RC_DAMAGED);
+			*at ^= (uint8_t)(1u << (at - id + 1) % 8);
+		}
+		assert_int_equal(file_replace(path, 0600, whole.data, whole.length, NULL), RC_OK);
+		store = reopen();
+		assert_int_equal(store_was_clean(store), clean);
+		assert_int_equal(store_meta(store)->serial, 1);
+		store_discard(&store);
+	}
 	buf_free(&whole);
 }
 
@@ -436,6 +548,9 @@ int main(void)
 		cmocka_unit_test(transactions_are_whole),
 		cmocka_unit_test(survives_kill),
 		cmocka_unit_test(damage_ends_nothing),
+		cmocka_unit_test(a_record_that_is_not_found_is_damage),
+		cmocka_unit_test(a_lying_pool_overwrites_nothing),
+		cmocka_unit_test(a_damaged_description_is_damage),
 		cmocka_unit_test(bad_logs_are_not_applied),
 		cmocka_unit_test(full_disk_is_an_error),
 	};

@@ -402,6 +402,69 @@ static void evidence_of_a_newer_history_begins_an_epoch_after_it(void **state)
 	scene_free(scene);
 }
 
+/* An old copy lacks what was added since, and backups have that in their tables. */
+static void evidence_waits_for_sources(void **state)
+{
+	(void)state;
+	struct scene *scene = scene_usual();
+	struct soa shown;
+	struct soa after;
+	scene_shell("cp -r %s %s/old", scene->zone_folder, scene->folder);
+	scene_shell("echo later@example.com >>%s/source1", scene->folder);
+	scene_refresh(scene);
+	assert_true(zone_soa(scene->zone, &shown));
+	assert_int_equal(shown.serial, 2);
+	zone_close(&scene->zone);
+	scene_shell("rm -r %s && mv %s/old %s && mv %s/source1 %s/away", scene->zone_folder, scene->folder,
+	            scene->zone_folder, scene->folder, scene->folder);
+	scene_open(scene);
+	assert_int_equal(scene_serial(scene), 1);
+	unsigned announcements = scene->announcements;
+	zone_evidence(scene->zone, &shown);
+	scene_settle(scene);
+	assert_false(zone_published(scene->zone));
+	assert_false(zone_soa(scene->zone, &after));
+	assert_int_equal(scene->announcements, announcements);
+	assert_health(scene, ZONE_CRITICAL, "nothing is published until it can");
+	scene_shell("mv %s/away %s/source1", scene->folder, scene->folder);
+	scene_refresh(scene);
+	assert_true(zone_soa(scene->zone, &after));
+	assert_int_equal(soa_compare(&shown, &after), SOA_LATER_EPOCH);
+	assert_int_equal(after.serial, 1);
+	assert_true(scene_has(scene, "later@example.com") && scene_has(scene, "a0@example.com"));
+	assert_health(scene, ZONE_OK, "");
+	scene_free(scene);
+}
+
+/* Killed between the announcement and the contents of a new epoch. */
+static void a_half_begun_epoch_is_begun_anew(void **state)
+{
+	(void)state;
+	struct scene *scene = scene_usual();
+	struct soa before;
+	struct soa next;
+	struct soa after;
+	struct zonedb *db = NULL;
+	struct why why;
+	assert_true(zone_soa(scene->zone, &before));
+	zone_close(&scene->zone);
+	next = before;
+	next.epoch = epoch_begin(&before.epoch);
+	soa_sign(&next, scene->identity);
+	assert_int_equal(zonedb_open(scene->zone_folder, "example", &db, &why), RC_OK);
+	assert_int_equal(zonedb_note_soa(db, &next, next.time, &why), RC_OK);
+	zonedb_close(&db);
+	scene_open(scene);
+	assert_true(zone_soa(scene->zone, &after));
+	assert_int_equal(soa_compare(&next, &after), SOA_LATER_EPOCH);
+	assert_true(scene_has(scene, "a0@example.com"));
+	assert_health(scene, ZONE_OK, "");
+	scene_restart(scene);
+	assert_true(zone_soa(scene->zone, &next));
+	assert_int_equal(soa_compare(&next, &after), SOA_SAME);
+	scene_free(scene);
+}
+
 static void evidence_before_the_first_publication(void **state)
 {
 	(void)state;
@@ -442,6 +505,40 @@ static void another_identity_begins_an_epoch(void **state)
 	assert_true(zone_soa(scene->zone, &now));
 	assert_int_equal(soa_compare(&before, &now), SOA_LATER_EPOCH);
 	assert_true(scene_has(scene, "a0@example.com"));
+	assert_int_equal(now.serial, 1);
+	/* And an old copy under it: what the sources have comes with the new epoch. */
+	zone_close(&scene->zone);
+	scene_shell("cp %s/identity %s/other; echo later@example.com >>%s/source1", scene->folder, scene->folder, scene->folder);
+	identity_free(&scene->identity);
+	assert_int_equal(identity_load(path, &scene->identity, &why), RC_OK);
+	scene_open(scene);
+	assert_int_equal(scene_serial(scene), 1);
+	assert_true(scene_has(scene, "later@example.com"));
+	scene_free(scene);
+}
+
+/* What was added is published, what was to be held couldn't be written down, and when the source is read again it has
+ * neither. The other source is at rest, so nothing is put off. */
+static void what_a_half_committed_reading_added_goes_again(void **state)
+{
+	(void)state;
+	struct scene *scene = scene_new();
+	for (int i = 0; i < 2; i++)
+		scene_use_text(scene, i);
+	scene_write(scene, 0, "a0@example.com x\na1@example.com x\na2@example.com x\na3@example.com x\na4@example.com x\n");
+	scene_write(scene, 1, "b0@example.com x\n");
+	scene_open(scene);
+	scene_shell("mkdir %s/held.tmp", scene->zone_folder);
+	scene_write(scene, 0, "a0@example.com x\nnew@example.com x\n");
+	scene_settle(scene);
+	assert_true(scene_has(scene, "new@example.com") && scene_has(scene, "a1@example.com"));
+	assert_health(scene, ZONE_CRITICAL, "held.tmp");
+	scene_shell("rmdir %s/held.tmp", scene->zone_folder);
+	scene_write(scene, 0, "a0@example.com x\na1@example.com x\na2@example.com x\na3@example.com x\na4@example.com x\n");
+	scene_settle(scene);
+	assert_false(scene_has(scene, "new@example.com"));
+	assert_true(scene_has(scene, "a0@example.com") && scene_has(scene, "a1@example.com"));
+	assert_health(scene, ZONE_OK, "");
 	scene_free(scene);
 }
 
@@ -547,8 +644,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(lost_records_and_other_sources_are_a_new_epoch),
 		cmocka_unit_test(lost_records_and_far_fewer_addresses_wait_for_approval),
 		cmocka_unit_test(evidence_of_a_newer_history_begins_an_epoch_after_it),
+		cmocka_unit_test(evidence_waits_for_sources),
+		cmocka_unit_test(a_half_begun_epoch_is_begun_anew),
 		cmocka_unit_test(evidence_before_the_first_publication),
 		cmocka_unit_test(another_identity_begins_an_epoch),
+		cmocka_unit_test(what_a_half_committed_reading_added_goes_again),
 		cmocka_unit_test(a_full_disk_publishes_nothing_and_loses_nothing),
 		cmocka_unit_test(times_grow_when_the_clock_goes_back),
 		cmocka_unit_test(announcements_are_dated_anew),

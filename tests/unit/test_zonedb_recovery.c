@@ -1,6 +1,8 @@
 /* A zone on disk after a crash: kill -9 among commits and whole transfers, files lost, damaged, or of different ages. */
 #include "tests/unit/zonedb_fixture.h"
 
+#include <fcntl.h>
+
 /* Runs work in a child that then is killed (by itself, or when the pipe brought `wait` bytes and `spin` went by). */
 static void run_and_kill(void (*work)(int progress), int wait, int spin)
 {
@@ -179,6 +181,48 @@ static void lost_journals(void **state)
 	}
 }
 
+/* Cut off at its end, the journal looks as if its last entry had never been synced. That it was is known from the announcement
+ * of what it led to: to go on from the serial before would refuse addresses, and at a master give a serial out twice. */
+static void a_journal_that_lost_its_end(void **state)
+{
+	(void)state;
+	for (int announced = 0; announced < 2; announced++) {
+		(void)start(NULL);
+		struct zonedb *db = zone_at(5);
+		zonedb_close(&db);
+		copy_file("records.tch", "kept");
+		db = open_zone();
+		assert_int_equal(commit(db, 6), RC_OK);
+		assert_int_equal(commit(db, 7), RC_OK);
+		if (announced) {
+			struct soa soa = soa_of(7);
+			soa_sign(&soa, signer);
+			assert_int_equal(zonedb_note_soa(db, &soa, (struct wall){1}, NULL), RC_OK);
+		}
+		zonedb_close(&db);
+		copy_file("kept", "records.tch");
+		remove_inside("records.tch.clean");
+		char *path = inside("journal");
+		struct stat status;
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(truncate(path, status.st_size - 10), 0);
+		free(path);
+		db = open_zone();
+		assert_int_equal(zonedb_present(db), !announced);
+		if (announced) {
+			struct soa soa;
+			assert_true(zonedb_soa(db, &soa));
+			assert_int_equal(soa.serial, 7);
+			assert_int_equal(build(db, 7, NULL), RC_OK);
+			assert_int_equal(zonedb_meta(db)->serial, 7);
+		} else {
+			assert_int_equal(zonedb_meta(db)->serial, 6);
+		}
+		check_contents(db);
+		zonedb_close(&db);
+	}
+}
+
 /* The store is gone or damaged, or older than the journal. */
 static void lost_stores(void **state)
 {
@@ -232,6 +276,61 @@ static void lost_stores(void **state)
 		zonedb_close(&db);
 		db = open_zone();
 		assert_string_equal(zonedb_trouble(db), "");
+		check_contents(db);
+		zonedb_close(&db);
+	}
+}
+
+#define BUCKETS 131071
+
+/* Half of the index leads nowhere. */
+static void break_index(int half)
+{
+	static const uint8_t nowhere[8] = {0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff};
+	char *path = inside("records.tch");
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (int i = half ? BUCKETS / 2 : 0; i < (half ? BUCKETS : BUCKETS / 2); i++)
+		assert_int_equal(pwrite(fd, nowhere, 8, 256 + 8 * i), 8);
+	close(fd);
+	free(path);
+}
+
+static enum rc look_up_all(struct zonedb *db)
+{
+	enum rc rc = RC_OK;
+	for (int n = 0; n < NUMBERS && rc != RC_DAMAGED; n++) {
+		char text[64];
+		struct record record = numbered(n, text);
+		struct fingerprint print = record_fingerprint(epoch.id, &record);
+		rc = zonedb_get(db, &print, NULL, NULL, NULL);
+	}
+	return rc;
+}
+
+/* Damage behind a clean mark: found at the start; or, when it happens later, at a look-up, and from then on it's known. */
+static void an_index_that_leads_nowhere(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 4; kind++) {
+		(void)start(NULL);
+		struct zonedb *db = zone_at(5);
+		zonedb_close(&db);
+		bool later = kind >= 2;
+		if (!later)
+			break_index(kind % 2);
+		db = open_zone();
+		assert_int_equal(zonedb_present(db), later);
+		if (later) {
+			break_index(kind % 2);
+			assert_int_equal(look_up_all(db), RC_DAMAGED);
+			(void)look_up_all(db);
+			assert_false(zonedb_present(db));
+		}
+		zonedb_close(&db);
+		db = open_zone();
+		assert_false(zonedb_present(db));
+		assert_int_equal(build(db, 5, NULL), RC_OK);
 		check_contents(db);
 		zonedb_close(&db);
 	}
@@ -293,7 +392,9 @@ int main(void)
 		TEST(survives_kill_in_whole_transfers),
 		TEST(new_store_with_old_journal),
 		TEST(lost_journals),
+		TEST(a_journal_that_lost_its_end),
 		TEST(lost_stores),
+		TEST(an_index_that_leads_nowhere),
 		TEST(a_gap_is_seen_by_the_journal_alone),
 		TEST(store_fails_behind_the_journal),
 	};
