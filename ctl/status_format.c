@@ -83,6 +83,15 @@ static void note_field(struct table *table, const json_t *object, const char *fi
 		table_note(table, "%s", text);
 }
 
+static void note_key(struct table *table, const json_t *object, const char *field, const char *before,
+                     const char *after)
+{
+	const char *key = text_of(object, field);
+
+	if (key[0] != '\0')
+		table_note(table, "%s%s%s", before, key, after);
+}
+
 /* The sentence that goes with a word, when there is one. */
 struct advice {
 	const char *word;
@@ -181,6 +190,10 @@ static void put_replicas(const json_t *status, const struct terminal *terminal, 
 		           "this host's port, and is the key in master.conf its own?" },
 		{ "lost", "It isn't connected now. It goes on with the list that it has, and catches up by itself." },
 	};
+	static const struct advice keys[] = {
+		{ "missing", "It doesn't have the next key yet." },
+		{ "unable", "Its rxfer is too old to be told the next key: write it into replica.conf there." },
+	};
 	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *replica;
@@ -200,6 +213,7 @@ static void put_replicas(const json_t *status, const struct terminal *terminal, 
 			put_served_zone(table, json_array_get(zones, i));
 		}
 		note_advice(table, text_of(replica, "state"), advice, COUNT(advice));
+		note_advice(table, text_of(replica, "next_key"), keys, COUNT(keys));
 	}
 	table_finish(&table, out);
 }
@@ -231,6 +245,10 @@ static void put_masters(const json_t *status, const struct terminal *terminal, s
 		cell_text(table, master, "connect");
 		note_field(table, master, "error");
 		note_advice(table, text_of(master, "state"), advice, COUNT(advice));
+		note_key(table, master, "new_key", "It has a new key, announced by the former one. When convenient, put it into "
+		         "replica.conf in the place of that one: keys = { \"", "\" }");
+		note_key(table, master, "next_key", "It has announced its next key, which is kept: ", "");
+		note_field(table, master, "keys_error");
 	}
 	table_finish(&table, out);
 }
@@ -369,6 +387,34 @@ static void put_sentence(struct buf *sentence, const struct terminal *terminal, 
 	buf_free(sentence);
 }
 
+static void put_next_key(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	const json_t *next = json_object_get(status, "next_key");
+	const char *key = text_of(next, "key");
+	int64_t kept = number_of(next, "kept"), replicas = number_of(next, "replicas");
+	struct buf text = { 0 };
+
+	if (key[0] != '\0') {
+		buf_printf(&text, "Next key, announced ");
+		text_put_age(&text, number_of(status, "now"), number_of(next, "announced"));
+		buf_printf(&text, ", kept by ");
+		text_put_number(&text, kept);
+		buf_printf(&text, " of ");
+		text_put_number(&text, replicas);
+		buf_printf(&text, " replicas. %s", kept < replicas ? "When all have it: rxfer rotate-key --finish"
+		           : "To switch to it: rxfer rotate-key --finish");
+		put_sentence(&text, terminal, out);
+		buf_printf(out, "    ");
+		text_put(out, key, strlen(key));
+		buf_put_u8(out, '\n');
+	}
+	const char *error = text_of(next, "error");
+	if (error[0] != '\0') {
+		text_put(&text, error, strlen(error));
+		put_sentence(&text, terminal, out);
+	}
+}
+
 /* The key is on a line of its own, whole, to be copied. */
 static void put_refused_keys(const json_t *refused, int64_t now, const struct terminal *terminal, struct buf *out)
 {
@@ -455,6 +501,7 @@ void status_format(const json_t *status, const struct terminal *terminal, struct
 		put_published_zones(status, terminal, out);
 		put_sources(status, terminal, out);
 		put_replicas(status, terminal, out);
+		put_next_key(status, terminal, out);
 	} else {
 		put_masters(status, terminal, out);
 		put_taken_zones(status, terminal, out);
