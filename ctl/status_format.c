@@ -83,15 +83,6 @@ static void note_field(struct table *table, const json_t *object, const char *fi
 		table_note(table, "%s", text);
 }
 
-static void note_key(struct table *table, const json_t *object, const char *field, const char *before,
-                     const char *after)
-{
-	const char *key = text_of(object, field);
-
-	if (key[0] != '\0')
-		table_note(table, "%s%s%s", before, key, after);
-}
-
 /* The sentence that goes with a word, when there is one. */
 struct advice {
 	const char *word;
@@ -245,9 +236,8 @@ static void put_masters(const json_t *status, const struct terminal *terminal, s
 		cell_text(table, master, "connect");
 		note_field(table, master, "error");
 		note_advice(table, text_of(master, "state"), advice, COUNT(advice));
-		note_key(table, master, "new_key", "It has a new key, announced by the former one. When convenient, put it into "
-		         "replica.conf in the place of that one: keys = { \"", "\" }");
-		note_key(table, master, "next_key", "It has announced its next key, which is kept: ", "");
+		if (text_of(master, "next_key")[0] != '\0')
+			table_note(table, "It has announced its next key, which is kept here: nothing is to be done.");
 		note_field(table, master, "keys_error");
 	}
 	table_finish(&table, out);
@@ -387,6 +377,29 @@ static void put_sentence(struct buf *sentence, const struct terminal *terminal, 
 	buf_free(sentence);
 }
 
+/* A master's, in the place of a configured one: on a line of its own, whole, to be copied. */
+static void put_new_keys(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	size_t index;
+	json_t *master;
+
+	json_array_foreach(json_object_get(status, "masters"), index, master) {
+		const char *name = text_of(master, "name");
+		const char *key = text_of(master, "new_key");
+		struct buf text = { 0 };
+		if (key[0] == '\0')
+			continue;
+		buf_printf(&text, "Master ");
+		text_put(&text, name, strlen(name));
+		buf_printf(&text, " has a new key, which the former one announced. It's believed in the place of that one; when "
+		           "convenient, write it into replica.conf:");
+		put_sentence(&text, terminal, out);
+		buf_printf(out, "    keys = { \"");
+		text_put(out, key, strlen(key));
+		buf_printf(out, "\" }\n");
+	}
+}
+
 static void put_next_key(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	const json_t *next = json_object_get(status, "next_key");
@@ -401,12 +414,12 @@ static void put_next_key(const json_t *status, const struct terminal *terminal, 
 		text_put_number(&text, kept);
 		buf_printf(&text, " of ");
 		text_put_number(&text, replicas);
-		buf_printf(&text, " replicas. %s", kept < replicas ? "When all have it: rxfer rotate-key --finish"
-		           : "To switch to it: rxfer rotate-key --finish");
+		buf_printf(&text, " replica%s; %s: rxfer rotate-key --finish", replicas == 1 ? "" : "s",
+		           kept < replicas ? "when all have it" : "to switch to it");
 		put_sentence(&text, terminal, out);
 		buf_printf(out, "    ");
 		text_put(out, key, strlen(key));
-		buf_put_u8(out, '\n');
+		buf_printf(out, "\n");
 	}
 	const char *error = text_of(next, "error");
 	if (error[0] != '\0') {
@@ -507,6 +520,7 @@ void status_format(const json_t *status, const struct terminal *terminal, struct
 		put_taken_zones(status, terminal, out);
 		put_tables(status, terminal, out);
 		put_postfix(status, terminal, out);
+		put_new_keys(status, terminal, out);
 	}
 	put_refused(status, terminal, out);
 }
