@@ -1,4 +1,4 @@
-/* handover.c: see handover.h. Each statement has exactly one encoding, so that it can be told from another by its bytes. */
+/* handover.c: see handover.h. */
 #include "common/handover.h"
 
 #include <string.h>

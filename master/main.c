@@ -356,7 +356,8 @@ static const struct service_helper helpers[] = {
 	{"read-lines", "MAP", "the same with the line of each before it", read_lines_main, NULL},
 	{"postfix", "DIR", "print what the Postfix configured in DIR accepts (what the daemon starts to find that out)",
 	 postfix_find_main, NULL},
-	{"rotate-key", "WORD", "announce, finish, force or cancel a new key (what rxfer rotate-key starts)", NULL, rotate_main},
+	{"rotate-key", "WORD", "announce, finish, force or cancel a new key (what rxfer rotate-key starts)", NULL,
+	 rotate_main},
 	{0}
 };
 

@@ -4,8 +4,8 @@
  *     IDENTITY alone ----> IDENTITY and IDENTITY.next ----> IDENTITY.next renamed to IDENTITY
  *       no next key  <----   announced, answered              switched to
  *
- * The files are root's: `rxfer rotate-key` (rotate.h) makes and renames them. The daemon only looks at them: at its start,
- * at SIGHUP, and when it's told to; what they say counts, so that it doesn't matter who is interrupted where. */
+ * The files are root's: `rxfer rotate-key` (rotate.h) makes and renames them. The daemon only looks at them: at its
+ * start, at SIGHUP, and when it's told to; what they say counts, so that it doesn't matter who is interrupted where. */
 #ifndef MASTER_ROLLOVER_H
 #define MASTER_ROLLOVER_H
 
@@ -37,8 +37,8 @@ void rollover_look(struct rollover *rollover);
 /* A switch is due. The request (NULL: none) is answered when it's done. One that waited before is refused. */
 bool rollover_switching(struct rollover *rollover, struct control_request *request);
 
-/* A replica shows what it keeps of our word. One of our own that is later than what we know (we were restored from an old
- * copy) makes ours later still. */
+/* A replica shows what it keeps of our word. One of our own that is later than what we know (we were restored from an
+ * old copy) makes ours later still. */
 void rollover_kept(struct rollover *rollover, const struct pubkey *replica, const struct handover *shown);
 
 const struct handover *rollover_word(const struct rollover *rollover);

@@ -5,7 +5,7 @@
  *     8  HANDOVER_BYTES: the newest statement (handover.h)
  *   208  u16      number of replicas that keep it; for each: u8[32] and u8[32], the halves of its key
  *   at the end    u8[32] BLAKE2b-256 of all before
- * Without it the date of the statement begins anew, and who keeps it isn't known: a replica that comes shows its own. */
+ * Without it the statement's date begins anew, and who keeps it isn't known: a replica that comes shows its own. */
 #include "master/rollover_file.h"
 
 #include "common/file.h"

@@ -14,8 +14,8 @@ struct rollover_count rollover_status_count(const struct status_facts *facts);
 /* "kept", "missing", "unable" (it speaks a version without KEYS), or "" while no next key is announced. */
 const char *rollover_status_of(const struct status_facts *facts, size_t replica);
 
-/* Answers "rotate-key": look at the files, and say how it stands; "rotate-key ready KEY": refused unless all replicas keep
- * that key; "rotate-key switch": refused unless there is one to be switched to, answered when that is done. */
+/* Answers "rotate-key": look at the files, and say how it stands; "rotate-key ready KEY": refused unless all replicas
+ * keep that key; "rotate-key switch": refused unless there is one to be switched to, answered when that is done. */
 void rollover_status_request(const struct status_facts *facts, struct control_request *request);
 
 #endif

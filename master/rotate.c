@@ -1,8 +1,9 @@
 /* rotate.c: see rotate.h.
  *
- * Each step is one change of the files, durable before the daemon is told: a link for announcing, a rename for the switch,
- * an unlink for taking back. Interrupted anywhere, the same command again goes on; so does the daemon by itself, when it
- * is started or reloaded. The former identity is gone with the rename: what is worth stealing shall not lie around. */
+ * Each step is one change of the files, durable before the daemon is told: a link for announcing, a rename for the
+ * switch, an unlink for taking back. Interrupted anywhere, the same command again goes on; so does the daemon by itself,
+ * when it is started or reloaded. The former identity is gone with the rename: what is worth stealing shall not lie
+ * around. */
 #include "master/rotate.h"
 
 #include "common/control.h"

@@ -32,7 +32,7 @@ struct link_server_events {
 	link_admit *admit;
 	void (*message)(void *context, const struct link_peer *peer, const void *data, size_t length);
 	void *context;
-	/* Is a key that was admitted still? Asked when it speaks for the first time, and by link_server_review. NULL: always. */
+	/* Is a key that was admitted still? Asked for each message, and by link_server_review. NULL: always. */
 	bool (*keeps)(void *context, const uint8_t transport_key[32]);
 };
 
@@ -43,7 +43,8 @@ enum rc link_server_open(struct loop *loop, const struct identity *identity, con
 void link_server_close(struct link_server **server);
 const char *link_server_endpoint(const struct link_server *server, size_t index);    /* as bound */
 
-/* Other keys are admitted than before: connections of those that aren't any more are cut, with what is queued for them. */
+/* Other keys are admitted than before: connections of those that aren't any more are cut, with what is queued for
+ * them. */
 void link_server_review(struct link_server *server);
 
 /* Never blocks. RC_AGAIN: the peer doesn't read, its queue is full, nothing was sent. RC_NOT_FOUND: it's gone. */

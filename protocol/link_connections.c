@@ -15,8 +15,8 @@
  *
  * A descriptor is learned from the monitor's ACCEPTED, and from the message itself. It's ZeroMQ's, which closes it in
  * its own thread; what is done here is shutdown(2), and ZeroMQ sees an end of file, or can't write any more. What the
- * kernel still holds for the peer is thrown away when ZeroMQ closes it, without lingering. If it has just closed it, the number
- * may be another's: whose it is is asked before, by the peer's address and port. Should that be overtaken too, another
+ * kernel still holds for the peer is thrown away when ZeroMQ closes it, without lingering. If it has just closed it, the
+ * number may be another's: whose it is is asked before, by the peer's address and port. Should that be overtaken too, another
  * replica loses a connection, and makes a new one. */
 #include "protocol/link_private.h"
 

@@ -6,8 +6,8 @@
  *    10  each:    u8[32] and u8[32], the halves of the configured key that it began with; the newest statement that
  *                 was heard in it (handover.h), HANDOVER_BYTES
  *   at the end    u8[32] BLAKE2b-256 of all before
- * Successions in which nothing was said aren't in it; without any there is no file. A damaged file is told and not used:
- * the master says everything again on each connection, but a key that was given up is believed again until then. */
+ * Successions in which nothing was said aren't in it; without any there is no file. A damaged file is told and not
+ * used: the master says everything again on each connection, but a key that was given up is believed again until then. */
 #include "replica/trust.h"
 
 #include "common/file.h"

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 """The master's key is changed under way: announced, kept by every backup, switched to, without a visit to any of them;
-taken back; interrupted at each step; with a backup that is away; with the former key stolen. And by hand, as before. All
-the while addresses come, and none that a backup has ever had may go away."""
+taken back; interrupted at each step; with a backup that is away; with the former key stolen. And by hand, as before.
+All the while addresses come, and none that a backup has ever had may go away. A key that is revoked."""
 import os
 import shutil
 import socket
 import threading
 import types
 
-from lib import child, runner
+from lib import child, env, runner
 from lib.rxfer import Master, Replica, keygen, run, table_keys
 from lib.wait import wait_for
 
@@ -25,12 +25,10 @@ class Watcher(threading.Thread):
         self.missing = []
 
     def look(self, replica):
-        table = replica.table()
-        if os.path.exists(table + ".db"):
-            have = table_keys(f"hash:{table}")
-            self.missing += [(replica.name, key) for key in self.seen[replica.name] - have]
-            self.seen[replica.name] |= have
-            self.looks += 1
+        have = self.stage.table(replica)
+        self.missing += [(replica.name, key) for key in self.seen[replica.name] - have]
+        self.seen[replica.name] |= have
+        self.looks += 1
 
     def run(self):
         while not self.ending.wait(0.1):
@@ -89,11 +87,17 @@ class Stage(runner.TestCase):
             replica.start()
         self.converge()
 
+    @staticmethod
+    def table(replica):
+        """The keys of its table; none when there is no table yet."""
+        path = replica.table()
+        return table_keys(f"hash:{path}") if os.path.exists(path + ".db") else set()
+
     def converge(self, replicas=None):
         """They have what the file has at this moment, or more."""
         wanted = set(self.keys)
         for replica in replicas or self.replicas:
-            wait_for(lambda r=replica: os.path.exists(r.table() + ".db") and wanted <= table_keys(f"hash:{r.table()}"), 30,
+            wait_for(lambda r=replica: wanted <= self.table(r), 30,
                      lambda r=replica: f"the addresses at {r.name}\n{self.logs()}")
 
     def state(self, replica):
@@ -159,7 +163,8 @@ class Rotate(Stage):
         self.assert_runs_with(new)
         self.assertNotEqual(self.master.status()["zones"][0]["epoch"], epoch)
         for replica in self.replicas:
-            wait_for(lambda r=replica: self.state(r)["new_key"] == new, 10, lambda: f"a note of the new key\n{self.logs()}")
+            wait_for(lambda r=replica: self.state(r)["new_key"] == new, 10,
+                     lambda: f"a note of the new key\n{self.logs()}")
             status, out, _ = replica.rxfer("status")
             self.assertEqual(status, 0, out)
             self.assertIn(new, out)
@@ -177,7 +182,7 @@ class Rotate(Stage):
         watcher.finish(self)
         self.converge()
         # The former key was stolen: who has it is nobody, though one replica.conf still names it.
-        before = [table_keys(f"hash:{replica.table()}") for replica in self.replicas]
+        before = [self.table(replica) for replica in self.replicas]
         self.master.stop()
         evil = Master("evil", self.folder)
         self.addCleanup(evil.stop)
@@ -190,7 +195,7 @@ class Rotate(Stage):
         evil.start()
         for replica in self.replicas:
             self.wait_state(replica, "wrong-key")
-        self.assertEqual([table_keys(f"hash:{replica.table()}") for replica in self.replicas], before)
+        self.assertEqual([self.table(replica) for replica in self.replicas], before)
         evil.stop()
         # A second roll-over, on the same configurations.
         self.master.start()
@@ -309,8 +314,8 @@ class Rotate(Stage):
         # Killed while it switches; a replica that has just kept the key is killed too, and has lost nothing.
         new = self.announce()
         first.kill()
-        switching = child.start([os.path.join(os.environ["RXFER_BUILD"], "rxfer"), "rotate-key", "-c", self.master.config,
-                                 "--finish"], os.path.join(self.folder, "rotate.log"))
+        switching = child.start([env.program("rxfer"), "rotate-key", "-c", self.master.config, "--finish"],
+                                os.path.join(self.folder, "rotate.log"))
         wait_for(lambda: not os.path.exists(self.next_identity()), 20, "the rename")
         self.master.kill()
         switching.wait(60)
@@ -460,14 +465,14 @@ class Revoke(Stage):
         wait_for(lambda: proxy.connections[0][1], 10, lambda: f"the end of the connection\n{self.logs()}")
         self.assertEqual(proxy.connections[0][1], "master")
         sent = proxy.connections[0][0]
-        before = table_keys(f"hash:{first.table()}")
+        before = self.table(first)
         for _ in range(5):
             self.add()
             self.converge([second])
         self.wait_state(first, "refused")
         self.assertEqual(proxy.connections[0][0], sent)
         self.assertTrue(all(count < self.HANDSHAKE for count, _ in proxy.connections[1:]), proxy.connections)
-        self.assertEqual(table_keys(f"hash:{first.table()}"), before)
+        self.assertEqual(self.table(first), before)
         self.assertEqual(first.rxfer("status")[0], 1)
         self.assertGreater(self.master.status()["refused"]["keys"], 0)
         self.assertEqual(self.state(second)["state"], "connected")
