@@ -124,6 +124,9 @@ static void a_whole_roll_over_survives_restarts(void **state)
 	configure(a, NULL);
 	expect("ab");
 	assert_int_equal(hear(a, b, 200), TRUST_KNOWN);
+	/* A switch isn't dated before it was announced. */
+	assert_int_equal(hear(b, NULL, 200), TRUST_REFUSED);
+	expect("ab");
 	assert_int_equal(hear(b, NULL, 300), TRUST_NEWS);
 	expect("b");
 	configure(a, NULL);
