@@ -65,8 +65,11 @@ class Stage(runner.TestCase):
             f.writelines(f"{key} x\n" for key in self.keys)
         os.rename(self.path + ".new", self.path)
 
+    refresh = 1
+
     def write_master(self, master, replicas, path=None):
-        text = f'zone "example" {{ source "map" {{ map = "{path or self.path}" }} refresh = 1  retry = 1 }}\n'
+        text = (f'zone "example" {{ source "map" {{ map = "{path or self.path}" }}\n'
+                f'refresh = {self.refresh}  retry = 1 }}\n')
         for replica in replicas:
             text += f'replica "{replica.name}" {{ key = "{replica.key}"  zones = {{ "example" }} }}\n'
         master.write_config(text)
@@ -451,6 +454,7 @@ class Proxy:
 
 
 class Revoke(Stage):
+    refresh = 600           # the replica has no reason to say anything, and so to be noticed
     HANDSHAKE = 1000        # bytes from the master until it has refused a key
 
     def revoke(self, replicas):
