@@ -48,6 +48,7 @@ class Stage(runner.TestCase):
         super().setUp()
         self.path = os.path.join(self.folder, "users")
         self.keys = []
+        self.adding = threading.Lock()
         self.add("alice@example.com")
         self.master = Master("master", self.folder)
         self.replicas = [Replica(name, self.folder) for name in ("mx2", "mx3")]
@@ -59,11 +60,12 @@ class Stage(runner.TestCase):
             self.addCleanup(daemon.stop)
 
     def add(self, key=None):
-        """One more address."""
-        self.keys.append(key or f"user{len(self.keys)}@example.com")
-        with open(self.path + ".new", "w", encoding="utf-8") as f:
-            f.writelines(f"{key} x\n" for key in self.keys)
-        os.rename(self.path + ".new", self.path)
+        """One more address; the watcher adds too."""
+        with self.adding:
+            self.keys.append(key or f"user{len(self.keys)}@example.com")
+            with open(self.path + ".new", "w", encoding="utf-8") as f:
+                f.writelines(f"{key} x\n" for key in self.keys)
+            os.rename(self.path + ".new", self.path)
 
     refresh = 1
 
