@@ -72,8 +72,10 @@ static void take(struct service_options *options, int option, const struct servi
 		usage(stderr, program);
 		options->status = 2;
 		break;
-	default:
-		options->status = program->helpers[option - OPTION_HELPER].run(optarg);
+	default: {
+		const struct service_helper *helper = &program->helpers[option - OPTION_HELPER];
+		options->status = helper->run ? helper->run(optarg) : helper->run_with(options->conf_path, optarg);
+	}
 	}
 }
 

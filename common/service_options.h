@@ -10,6 +10,8 @@ struct service_helper {
 	const char *argument;            /* as it is called in the usage */
 	const char *help;                /* one line */
 	int (*run)(const char *argument);
+	/* The same for one that needs the configuration: -c must stand before it. run is NULL then. */
+	int (*run_with)(const char *conf_path, const char *argument);
 };
 
 struct service_program {

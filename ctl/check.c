@@ -5,10 +5,8 @@
 #include "common/buf.h"
 #include "common/conf_scan.h"
 #include "common/file.h"
-#include "common/mem.h"
+#include "ctl/become.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,26 +93,6 @@ static enum rc choose(const struct options *options, const char **path, enum che
 	return rc;
 }
 
-/* Beside this program first, so that a build folder checks with its own daemons. Returns only on failure. */
-static void become(const char *program, const char *config)
-{
-	char self[PATH_MAX];
-	char *const arguments[] = { (char *)program, (char *)"--check", (char *)"-c", (char *)config, NULL };
-	ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	if (length > 0) {
-		self[length] = '\0';
-		*strrchr(self, '/') = '\0';
-		char *beside = mem_sprintf("%s/%s", self, program);
-		execv(beside, arguments);
-		free(beside);
-	}
-	char *installed = mem_sprintf("%s/%s", SBINDIR, program);
-	execv(installed, arguments);
-	free(installed);
-	execvp(program, arguments);
-}
-
 int check_main(const struct options *options)
 {
 	const char *path;
@@ -126,8 +104,7 @@ int check_main(const struct options *options)
 		return CANT_CHECK;
 	}
 	const char *program = kind == CHECK_MASTER ? "rxfer-master" : "rxfer-replica";
-	become(program, path);
-	fprintf(stderr, "rxfer check: can't run %s: %s; it isn't beside rxfer, in %s or on the PATH\n", program,
-	        strerror(errno), SBINDIR);
+	char *arguments[] = { (char *)program, (char *)"--check", (char *)"-c", (char *)path, NULL };
+	become_daemon("check", arguments);
 	return CANT_CHECK;
 }

@@ -7,6 +7,7 @@
 #include "ctl/keygen.h"
 #include "ctl/list.h"
 #include "ctl/order.h"
+#include "ctl/rotate.h"
 #include "ctl/status.h"
 
 #include <getopt.h>
@@ -41,6 +42,8 @@ static const struct command commands[] = {
 	{ "check", "[-c FILE]", "try a configuration, change nothing", "cMR", NO_WORD, 2, check_main },
 	{ "audit", "[ZONE] [options]", "compare a zone with what an smtpd answers to RCPT", "sjMRSFHnarep",
 	  MAY_HAVE_WORD, 2, audit_main },
+	{ "rotate-key", "[--finish | --cancel]", "announce the master's next key, then switch to it", "cDfC", NO_WORD, 2,
+	  rotate_main },
 	{ "keygen", "FILE", "make an identity, print its public key", "", NEEDS_WORD, 2, keygen_main },
 	{ "key", "FILE", "print the public key of an identity", "", NEEDS_WORD, 2, keygen_key_main },
 };
@@ -49,7 +52,7 @@ static void print_help(FILE *out)
 {
 	fprintf(out, "rxfer: valid recipients, from the primary MX to its backups\n\nusage: rxfer COMMAND [options]\n\n");
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		fprintf(out, "  %-10s %-20s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+		fprintf(out, "  %-10s %-21s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
 	fprintf(out, "\n  -s SOCKET             the daemon's control socket (default: those in %s/rxfer)\n"
 	        "  --master, --replica   which daemon is meant, when both are here\n"
 	        "  --json                for programs\n"
@@ -62,6 +65,10 @@ static void print_help(FILE *out)
 	        "  --patience SECONDS    how long to wait for an smtpd that is slow or puts us off (120)\n"
 	        "  --from ADDRESS        for MAIL FROM (the null sender)\n"
 	        "  --helo NAME           for EHLO (our address)\n"
+	        "\nof rotate-key:\n"
+	        "  --finish              switch to the key that was announced, when all replicas have it\n"
+	        "  --finish --force      even if not all have it\n"
+	        "  --cancel              take it back\n"
 	        "\nMore in rxfer(1).\n", RUNSTATEDIR);
 }
 
@@ -127,6 +134,15 @@ static void take(struct options *options, struct line *line, int option)
 	case 'R':
 		options->replica = true;
 		break;
+	case 'D':
+		options->finish = true;
+		break;
+	case 'f':
+		options->force = true;
+		break;
+	case 'C':
+		options->cancel = true;
+		break;
 	case 'h':
 		line->help = true;
 		break;
@@ -159,6 +175,8 @@ static void read_options(int argc, char **argv, struct options *options, struct 
 		{ "helo", required_argument, NULL, 'H' }, { "sample", required_argument, NULL, 'n' },
 		{ "all", no_argument, NULL, 'a' }, { "seed", required_argument, NULL, 'e' },
 		{ "rate", required_argument, NULL, 'r' }, { "patience", required_argument, NULL, 'p' },
+		{ "finish", no_argument, NULL, 'D' }, { "force", no_argument, NULL, 'f' },
+		{ "cancel", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
 	};
 	int option;

@@ -25,6 +25,9 @@ struct options {
 	bool master;
 	bool replica;
 	struct options_audit audit;
+	bool finish;
+	bool force;
+	bool cancel;
 	const char *word;        /* what stands after the command: a zone, a file; or NULL */
 };
 

@@ -181,6 +181,10 @@ static void put_replicas(const json_t *status, const struct terminal *terminal, 
 		           "this host's port, and is the key in master.conf its own?" },
 		{ "lost", "It isn't connected now. It goes on with the list that it has, and catches up by itself." },
 	};
+	static const struct advice keys[] = {
+		{ "missing", "It doesn't have the next key yet." },
+		{ "unable", "Its rxfer is too old to be told the next key: write it into replica.conf there." },
+	};
 	struct table *table = table_new(columns, COUNT(columns), terminal);
 	size_t index;
 	json_t *replica;
@@ -200,6 +204,7 @@ static void put_replicas(const json_t *status, const struct terminal *terminal, 
 			put_served_zone(table, json_array_get(zones, i));
 		}
 		note_advice(table, text_of(replica, "state"), advice, COUNT(advice));
+		note_advice(table, text_of(replica, "next_key"), keys, COUNT(keys));
 	}
 	table_finish(&table, out);
 }
@@ -231,6 +236,9 @@ static void put_masters(const json_t *status, const struct terminal *terminal, s
 		cell_text(table, master, "connect");
 		note_field(table, master, "error");
 		note_advice(table, text_of(master, "state"), advice, COUNT(advice));
+		if (text_of(master, "next_key")[0] != '\0')
+			table_note(table, "It has announced its next key, which is kept here: nothing is to be done.");
+		note_field(table, master, "keys_error");
 	}
 	table_finish(&table, out);
 }
@@ -369,6 +377,57 @@ static void put_sentence(struct buf *sentence, const struct terminal *terminal, 
 	buf_free(sentence);
 }
 
+/* A master's, in the place of a configured one: on a line of its own, whole, to be copied. */
+static void put_new_keys(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	size_t index;
+	json_t *master;
+
+	json_array_foreach(json_object_get(status, "masters"), index, master) {
+		const char *name = text_of(master, "name");
+		const char *key = text_of(master, "new_key");
+		struct buf text = { 0 };
+		if (key[0] == '\0')
+			continue;
+		buf_printf(&text, "Master ");
+		text_put(&text, name, strlen(name));
+		buf_printf(&text, " has a new key, which the former one announced. It's believed in the place of that one; when "
+		           "convenient, write it into replica.conf:");
+		put_sentence(&text, terminal, out);
+		buf_printf(out, "    keys = { \"");
+		text_put(out, key, strlen(key));
+		buf_printf(out, "\" }\n");
+	}
+}
+
+static void put_next_key(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	const json_t *next = json_object_get(status, "next_key");
+	const char *key = text_of(next, "key");
+	int64_t kept = number_of(next, "kept"), replicas = number_of(next, "replicas");
+	struct buf text = { 0 };
+
+	if (key[0] != '\0') {
+		buf_printf(&text, "Next key, announced ");
+		text_put_age(&text, number_of(status, "now"), number_of(next, "announced"));
+		buf_printf(&text, ", kept by ");
+		text_put_number(&text, kept);
+		buf_printf(&text, " of ");
+		text_put_number(&text, replicas);
+		buf_printf(&text, " replica%s; %s: rxfer rotate-key --finish", replicas == 1 ? "" : "s",
+		           kept < replicas ? "when all have it" : "to switch to it");
+		put_sentence(&text, terminal, out);
+		buf_printf(out, "    ");
+		text_put(out, key, strlen(key));
+		buf_printf(out, "\n");
+	}
+	const char *error = text_of(next, "error");
+	if (error[0] != '\0') {
+		text_put(&text, error, strlen(error));
+		put_sentence(&text, terminal, out);
+	}
+}
+
 /* The key is on a line of its own, whole, to be copied. */
 static void put_refused_keys(const json_t *refused, int64_t now, const struct terminal *terminal, struct buf *out)
 {
@@ -455,11 +514,13 @@ void status_format(const json_t *status, const struct terminal *terminal, struct
 		put_published_zones(status, terminal, out);
 		put_sources(status, terminal, out);
 		put_replicas(status, terminal, out);
+		put_next_key(status, terminal, out);
 	} else {
 		put_masters(status, terminal, out);
 		put_taken_zones(status, terminal, out);
 		put_tables(status, terminal, out);
 		put_postfix(status, terminal, out);
+		put_new_keys(status, terminal, out);
 	}
 	put_refused(status, terminal, out);
 }

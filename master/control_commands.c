@@ -3,6 +3,7 @@
 
 #include "common/control_list.h"
 #include "master/explain.h"
+#include "master/rollover_status.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -84,6 +85,7 @@ static const struct command {
 	void (*run)(const struct status_facts *facts, struct control_request *request);
 } commands[] = {
 	{"status", 1, status}, {"list", 2, list}, {"refresh", 2, refresh}, {"approve", 2, approve}, {"explain", 3, explain},
+	{"rotate-key", 3, rollover_status_request},
 };
 
 void control_commands_handle(void *context, struct control_request *request)

@@ -15,6 +15,7 @@
 #include "master/explain.h"
 #include "master/postfix_find.h"
 #include "master/read.h"
+#include "master/rotate.h"
 #include "master/zones.h"
 
 #include <signal.h>
@@ -34,6 +35,7 @@ struct master {
 	struct watch *watch;
 	struct zones *zones;
 	struct publisher *publisher;
+	struct rollover *rollover;
 	struct link_server *link;
 	struct control *control;
 	struct refusals refusals;
@@ -110,10 +112,28 @@ static bool on_admit(void *context, const uint8_t transport_key[32], const char 
 	return false;
 }
 
+static bool on_keeps(void *context, const uint8_t transport_key[32])
+{
+	struct master *master = context;
+	return publisher_admit(master->publisher, transport_key);
+}
+
 static void on_message(void *context, const struct link_peer *peer, const void *data, size_t length)
 {
 	struct master *master = context;
 	publisher_message(master->publisher, peer, data, length);
+}
+
+static void on_kept(void *context, const struct pubkey *replica, const struct handover *shown)
+{
+	struct master *master = context;
+	rollover_kept(master->rollover, replica, shown);
+}
+
+static void on_announce(void *context, const struct handover *word)
+{
+	struct master *master = context;
+	publisher_keys(master->publisher, word);
 }
 
 /* ---- SIGHUP ---- */
@@ -149,9 +169,11 @@ static void on_hangup(void *context)
 		struct master_conf *old = master->conf;
 		master->conf = conf;
 		on_zones(master);
+		link_server_review(master->link);
 		master_conf_free(&old);
 		log_info("the configuration was read again: %zu zones", master->facts.zone_count);
 	}
+	rollover_look(master->rollover);
 	service_notify_ready(&master->notify);
 }
 
@@ -169,19 +191,89 @@ static void summarise(const void *context, char out[WHY_MAX])
 
 /* ---- Start and end ---- */
 
-static enum rc open_sockets(struct master *master, struct why *why)
+/* All that bears the identity, but for the sockets. */
+static enum rc open_zones(struct master *master, struct why *why)
 {
-	size_t count;
-	const char *const *listen = master_conf_listen(master->conf, &count);
-	const struct link_server_events events = {.admit = on_admit, .message = on_message, .context = master};
-	enum rc rc = link_server_open(master->loop, master->identity, listen, count, &events, &master->link, why);
+	const struct publisher_send send = {send_message, master};
+	master->publisher = publisher_new(master->loop, master->identity, &send);
+	publisher_on_kept(master->publisher, on_kept, master);
+	master->facts.identity = master->identity;
+	master->facts.publisher = master->publisher;
+	const struct zones_events events = {
+		.zone = {.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
+		         .context = master},
+		.closing = finish_explaining, .changed = on_zones, .lost = on_lost, .context = master,
+	};
+	master->zones = zones_new(master->loop, master->identity, &events);
+	enum rc rc = zones_open(master->zones, master->conf, why);
+	if (rc == RC_OK)
+		on_zones(master);
+	return rc;
+}
+
+static void close_zones(struct master *master)
+{
+	if (master->publisher)
+		publisher_free(&master->publisher);
+	zones_free(&master->zones);
+	master->facts.zones = NULL;
+	master->facts.zone_count = 0;
+}
+
+static enum rc listen_at(struct master *master, const char *const *endpoints, size_t count, struct why *why)
+{
+	const struct link_server_events events = {.admit = on_admit, .message = on_message, .context = master,
+	                                          .keeps = on_keeps};
+	enum rc rc = link_server_open(master->loop, master->identity, endpoints, count, &events, &master->link, why);
 	if (rc != RC_OK)
 		return rc;
 	master->facts.link = master->link;
-	master->facts.refusals = &master->refusals;
 	master->facts.endpoint_count = count;
+	return RC_OK;
+}
+
+static enum rc open_sockets(struct master *master, struct why *why)
+{
+	size_t count;
+	const char *const *endpoints = master_conf_listen(master->conf, &count);
+	enum rc rc = listen_at(master, endpoints, count, why);
+	if (rc != RC_OK)
+		return rc;
+	master->facts.refusals = &master->refusals;
 	return control_open(master->loop, master_conf_control(master->conf), control_commands_handle, &master->facts,
 	                    &master->control, why);
+}
+
+/* Another identity signs and answers from now on: all is closed and opened again, as a restart would do it. */
+static enum rc reopen(struct master *master, struct identity **identity, struct why *why)
+{
+	size_t count = master->facts.endpoint_count;
+	char **endpoints = mem_zalloc((count + 1) * sizeof(*endpoints));
+	for (size_t i = 0; i < count; i++)
+		endpoints[i] = mem_strdup(link_server_endpoint(master->link, i));
+	finish_explaining(master);
+	link_server_close(&master->link);
+	close_zones(master);
+	identity_free(&master->identity);
+	master->identity = *identity;
+	*identity = NULL;
+	enum rc rc = open_zones(master, why);
+	if (rc == RC_OK)
+		rc = listen_at(master, (const char *const *)endpoints, count, why);
+	for (size_t i = 0; i < count; i++)
+		free(endpoints[i]);
+	free(endpoints);
+	return rc;
+}
+
+static bool on_renew(void *context, struct identity **identity)
+{
+	struct master *master = context;
+	struct why why;
+	if (reopen(master, identity, &why) == RC_OK)
+		return true;
+	on_lost(master, why.text);
+	return false;
 }
 
 static enum rc start(struct master *master, struct why *why)
@@ -198,21 +290,16 @@ static enum rc start(struct master *master, struct why *why)
 	if (watch_new(master->loop, &master->watch, why) != RC_OK)
 		log_warn("%s; changes are seen by the poll alone", why->text);
 	master_conf_use_watch(master->conf, master->watch);
-	const struct publisher_send send = {send_message, master};
-	master->publisher = publisher_new(master->loop, master->identity, &send);
-	master->facts.identity = master->identity;
-	master->facts.publisher = master->publisher;
 	master->facts.explain = explain_new(master->loop);
-	const struct zones_events events = {
-		.zone = {.changeset = on_changeset, .announcement = on_announcement, .fatal = on_fatal, .plan = on_plan,
-		         .context = master},
-		.closing = finish_explaining, .changed = on_zones, .lost = on_lost, .context = master,
-	};
-	master->zones = zones_new(master->loop, master->identity, &events);
-	rc = zones_open(master->zones, master->conf, why);
+	rc = open_zones(master, why);
 	if (rc != RC_OK)
 		return rc;
-	on_zones(master);
+	const struct rollover_spec spec = {
+		.identity_path = master_conf_identity(master->conf), .state = master_conf_state(master->conf),
+		.identity = master->identity, .announce = on_announce, .renew = on_renew, .context = master,
+	};
+	master->rollover = rollover_new(master->loop, &spec);
+	master->facts.rollover = master->rollover;
 	return open_sockets(master, why);
 }
 
@@ -235,9 +322,8 @@ static void stop(struct master *master)
 	explain_free(&master->facts.explain);
 	if (master->link)
 		link_server_close(&master->link);
-	if (master->publisher)
-		publisher_free(&master->publisher);
-	zones_free(&master->zones);
+	close_zones(master);
+	rollover_free(&master->rollover);
 	watch_free(&master->watch);
 	identity_free(&master->identity);
 }
@@ -266,10 +352,12 @@ static int serve(struct master *master)
 /* ---- Options ---- */
 
 static const struct service_helper helpers[] = {
-	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main},
-	{"read-lines", "MAP", "the same with the line of each before it", read_lines_main},
+	{"read", "MAP", "print the keys of a map, one a line (what the daemon starts to read one)", read_main, NULL},
+	{"read-lines", "MAP", "the same with the line of each before it", read_lines_main, NULL},
 	{"postfix", "DIR", "print what the Postfix configured in DIR accepts (what the daemon starts to find that out)",
-	 postfix_find_main},
+	 postfix_find_main, NULL},
+	{"rotate-key", "WORD", "announce, finish, force or cancel a new key (what rxfer rotate-key starts)", NULL,
+	 rotate_main},
 	{0}
 };
 

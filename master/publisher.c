@@ -272,7 +272,7 @@ static void note_contact(struct publisher_client *client)
 
 static bool from_replica(enum message_type type)
 {
-	return type <= MESSAGE_ACK;
+	return type <= MESSAGE_KEPT;
 }
 
 void publisher_message(struct publisher *publisher, const struct link_peer *link, const void *data, size_t length)
@@ -292,7 +292,7 @@ void publisher_message(struct publisher *publisher, const struct link_peer *link
 	bool small = rc == RC_OK && (message.type == MESSAGE_FETCH || message.type == MESSAGE_ACK);
 	if (!spend(&client->requests, TOKENS_A_MINUTE, TOKENS_MAX, small ? COST_SMALL : COST)) {
 		publisher->refused++;
-		if (rc == RC_OK && message.type != MESSAGE_ACK)
+		if (rc == RC_OK && message.type != MESSAGE_ACK && message.type != MESSAGE_KEPT)
 			publisher_complain(publisher, link, message.zone, ERROR_BUSY, "too many requests; ask again later");
 		return;
 	}
@@ -334,6 +334,7 @@ static void on_upkeep(void *context)
 	for (size_t i = 0; i < publisher->client_count; i++) {
 		struct publisher_client *client = &publisher->clients[i];
 		int64_t limit = silence_ms(publisher, client);
+		publisher_keys_tell(publisher, client);
 		if (!client->greeted || client->silent || limit == 0 || mono_since(client->heard) <= limit)
 			continue;
 		client->silent = true;
@@ -453,6 +454,7 @@ void publisher_replica_status(const struct publisher *publisher, size_t replica,
 		.key = &client->spec.key,
 		.state = client->greeted && !client->silent ? REPLICA_CONNECTED : client->seen ? REPLICA_LOST : REPLICA_NEVER,
 		.last_contact = client->contact,
+		.version = client->version,
 	};
 	memcpy(out->software, client->software, sizeof(out->software));
 }

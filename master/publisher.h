@@ -2,6 +2,7 @@
 #ifndef MASTER_PUBLISHER_H
 #define MASTER_PUBLISHER_H
 
+#include "common/handover.h"
 #include "master/zone.h"
 #include "protocol/limits.h"
 #include "protocol/link.h"
@@ -33,6 +34,12 @@ void publisher_configure(struct publisher *publisher, struct zone *const *zones,
 bool publisher_admit(struct publisher *publisher, const uint8_t transport_key[32]);
 void publisher_message(struct publisher *publisher, const struct link_peer *peer, const void *data, size_t length);
 
+/* What this master says of its keys (handover.h): to all who know that message, now and whenever they come; and what
+ * they answer: the statement that is kept there, which may be another, and whose signature isn't verified. */
+void publisher_keys(struct publisher *publisher, const struct handover *handover);
+typedef void publisher_kept(void *context, const struct pubkey *replica, const struct handover *shown);
+void publisher_on_kept(struct publisher *publisher, publisher_kept *kept, void *context);
+
 /* From the zones. */
 void publisher_changeset(struct publisher *publisher, struct zone *zone, const struct soa *soa, const void *data,
                          size_t length);
@@ -45,6 +52,7 @@ struct publisher_replica_status {
 	enum { REPLICA_NEVER, REPLICA_CONNECTED, REPLICA_LOST } state;
 	struct wall last_contact;
 	char software[SOFTWARE_MAX + 1];
+	unsigned version;                /* of the protocol, as it was agreed; 0: it hasn't greeted */
 };
 struct publisher_zone_status {
 	const char *zone;

@@ -20,32 +20,42 @@ static void refuse(const struct publisher_place *place, enum message_error error
 
 /* ---- HELLO ---- */
 
+static void refuse_version(struct publisher *publisher, struct publisher_client *client, const struct link_peer *link,
+                           const struct message *request)
+{
+	char reason[REASON_MAX + 1];
+	(void)snprintf(reason, sizeof(reason), "this master speaks versions %u to %u of the protocol, and you %u to %u: "
+	               "update the older of the two hosts", PROTOCOL_VERSION_MIN, PROTOCOL_VERSION, request->version_min,
+	               request->version_max);
+	publisher->refused++;
+	if (publisher_may_log(client))
+		log_warn("replica \"%s\" (%s) can't be served: it speaks versions %u to %u of the protocol, this master %u to %u",
+		         client->spec.name, request->software, request->version_min, request->version_max,
+		         PROTOCOL_VERSION_MIN, PROTOCOL_VERSION);
+	publisher_complain(publisher, link, "", ERROR_VERSION, reason);
+}
+
 static void greet(struct publisher *publisher, struct publisher_client *client, const struct link_peer *link,
                   const struct message *request)
 {
-	if (request->version_min > PROTOCOL_VERSION || request->version_max < PROTOCOL_VERSION) {
-		char reason[REASON_MAX + 1];
-		(void)snprintf(reason, sizeof(reason), "this master speaks version %u of the protocol, and you %u to %u: "
-		               "update the older of the two hosts", PROTOCOL_VERSION, request->version_min, request->version_max);
-		publisher->refused++;
-		if (publisher_may_log(client))
-			log_warn("replica \"%s\" (%s) can't be served: it speaks versions %u to %u of the protocol, this master %u",
-			         client->spec.name, request->software, request->version_min, request->version_max,
-			         PROTOCOL_VERSION);
-		publisher_complain(publisher, link, "", ERROR_VERSION, reason);
+	if (request->version_min > PROTOCOL_VERSION || request->version_max < PROTOCOL_VERSION_MIN) {
+		refuse_version(publisher, client, link, request);
 		return;
 	}
 	client->greeted = true;
 	client->link = *link;
+	client->version = request->version_max < PROTOCOL_VERSION ? request->version_max : (uint8_t)PROTOCOL_VERSION;
+	client->kept = false;
 	memcpy(client->software, request->software, sizeof(client->software));
 	if (publisher_may_log(client))
 		log_info("replica \"%s\" connected (%s)", client->spec.name, client->software);
 	publisher_step_client(publisher, client, PEER_HELLO);
 	struct message welcome = {
-		.type = MESSAGE_WELCOME, .version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION,
+		.type = MESSAGE_WELCOME, .version_min = client->version, .version_max = client->version,
 		.software = "rxfer-master " PACKAGE_VERSION,
 	};
 	(void)publisher_tell(publisher, client, &welcome);
+	publisher_keys_tell(publisher, client);
 }
 
 /* ---- REFRESH ---- */
@@ -304,6 +314,10 @@ void publisher_answer(struct publisher *publisher, struct publisher_client *clie
 {
 	if (request->type == MESSAGE_HELLO) {
 		greet(publisher, client, link, request);
+		return;
+	}
+	if (request->type == MESSAGE_KEPT) {
+		publisher_keys_kept(publisher, client, &request->handover);
 		return;
 	}
 	struct publisher_place place;

@@ -1,4 +1,5 @@
-/* publisher_private.h: the publisher's insides, shared by publisher.c (who, when) and publisher_answer.c (requests). */
+/* publisher_private.h: the publisher's insides, shared by publisher.c (who, when), publisher_answer.c (requests)
+ * and publisher_keys.c (what is said of our keys). */
 #ifndef MASTER_PUBLISHER_PRIVATE_H
 #define MASTER_PUBLISHER_PRIVATE_H
 
@@ -47,6 +48,8 @@ struct publisher_client {
 	struct wall contact;
 	struct mono heard;
 	char software[SOFTWARE_MAX + 1];
+	uint8_t version;
+	bool kept;                       /* it has answered what we say of our keys */
 	struct publisher_bucket requests;
 	struct publisher_bucket lines;   /* of the log */
 };
@@ -59,6 +62,10 @@ struct publisher {
 	size_t zone_count;
 	struct publisher_client *clients;
 	size_t client_count;
+	bool has_handover;
+	struct handover handover;
+	publisher_kept *on_kept;
+	void *kept_context;
 	uint64_t refused;
 	struct timer upkeep;
 };
@@ -92,6 +99,10 @@ enum rc publisher_tell(struct publisher *publisher, struct publisher_client *cli
 bool publisher_may_log(struct publisher_client *client);
 void publisher_complain(struct publisher *publisher, const struct link_peer *link, const char *zone,
                         enum message_error error, const char *reason);
+
+/* What we say of our keys, unless it has answered that it has it. */
+void publisher_keys_tell(struct publisher *publisher, struct publisher_client *client);
+void publisher_keys_kept(struct publisher *publisher, struct publisher_client *client, const struct handover *shown);
 
 struct publisher_zone *publisher_find_zone(struct publisher *publisher, const char *name);
 

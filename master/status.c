@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 #include "common/status_json.h"
+#include "master/rollover_status.h"
 #include "protocol/message.h"
 
 #include <inttypes.h>
@@ -121,6 +122,7 @@ static json_t *replica_json(const struct status_facts *facts, size_t index)
 	json_object_set_new(json, "state", json_string(states[status.state]));
 	json_object_set_new(json, "software", json_string(status.software));
 	json_object_set_new(json, "last_contact", json_integer(status.last_contact.ms));
+	json_object_set_new(json, "next_key", json_string(rollover_status_of(facts, index)));
 	json_t *zones = json_array();
 	for (size_t i = 0; i < publisher_zone_count(facts->publisher, index); i++) {
 		struct publisher_zone_status zone;
@@ -179,6 +181,8 @@ int status_summary(const struct status_facts *facts, char out[WHY_MAX])
 		recipients += status.recipients;
 		consider(&worst, (int)status.health, mem_sprintf("zone \"%s\": %s", zone_spec(facts->zones[i])->name, status.reason));
 	}
+	if (rollover_trouble(facts->rollover)[0])
+		consider(&worst, HEALTH_WARNING, mem_sprintf("%s", rollover_trouble(facts->rollover)));
 	for (size_t i = 0; i < replicas; i++) {
 		struct publisher_replica_status status;
 		publisher_replica_status(facts->publisher, i, &status);
@@ -222,6 +226,22 @@ static json_t *refused_json(const struct status_facts *facts)
 	return json;
 }
 
+static json_t *next_key_json(const struct status_facts *facts)
+{
+	const struct handover *word = rollover_word(facts->rollover);
+	const struct rollover_count count = rollover_status_count(facts);
+	char key[PUBKEY_TEXT_MAX] = "";
+	if (word->announced)
+		pubkey_format(&word->next, key);
+	json_t *json = json_object();
+	json_object_set_new(json, "key", json_string(key));
+	json_object_set_new(json, "announced", json_integer(word->announced ? word->time.ms : 0));
+	json_object_set_new(json, "kept", status_json_number(word->announced ? count.kept : 0));
+	json_object_set_new(json, "replicas", status_json_number(count.replicas));
+	json_object_set_new(json, "error", status_json_text(rollover_trouble(facts->rollover)));
+	return json;
+}
+
 void status_json(const struct status_facts *facts, struct buf *out)
 {
 	char summary[WHY_MAX];
@@ -235,6 +255,7 @@ void status_json(const struct status_facts *facts, struct buf *out)
 	json_object_set_new(json, "summary", json_string(summary));
 	json_object_set_new(json, "now", json_integer(clock_wall().ms));
 	json_object_set_new(json, "key", json_string(key));
+	json_object_set_new(json, "next_key", next_key_json(facts));
 	json_object_set_new(json, "listen", listen_json(facts));
 	json_t *zones = json_array();
 	for (size_t i = 0; i < facts->zone_count; i++)

@@ -4,6 +4,7 @@
 
 #include "master/publisher.h"
 #include "master/refusals.h"
+#include "master/rollover.h"
 
 struct explain;
 
@@ -16,6 +17,7 @@ struct status_facts {
 	const struct refusals *refusals;
 	size_t endpoint_count;
 	struct explain *explain;         /* for control_commands */
+	struct rollover *rollover;
 };
 
 /* One JSON object and a line end. */

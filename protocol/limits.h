@@ -2,7 +2,9 @@
 #ifndef PROTOCOL_LIMITS_H
 #define PROTOCOL_LIMITS_H
 
-#define PROTOCOL_VERSION 1u                    /* the only one so far; HELLO carries a range */
+#define PROTOCOL_VERSION 2u                    /* the newest; HELLO carries a range */
+#define PROTOCOL_VERSION_MIN 1u
+#define PROTOCOL_VERSION_KEYS 2u               /* has KEYS and KEPT */
 #define PROTOCOL_PORT 7353
 #define MESSAGE_BYTES_MAX (1024u * 1024u)      /* ZMQ_MAXMSGSIZE: a larger frame closes the connection */
 #define CHUNK_BYTES_MAX (256u * 1024u)         /* data of one CHUNK */

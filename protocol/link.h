@@ -32,6 +32,8 @@ struct link_server_events {
 	link_admit *admit;
 	void (*message)(void *context, const struct link_peer *peer, const void *data, size_t length);
 	void *context;
+	/* Is a key that was admitted still? Asked for each message, and by link_server_review. NULL: always. */
+	bool (*keeps)(void *context, const uint8_t transport_key[32]);
 };
 
 /* Binds to all endpoints ("tcp://HOST:PORT"; port * picks a free one, see link_server_endpoint). RC_INVALID, RC_IO with
@@ -41,6 +43,10 @@ enum rc link_server_open(struct loop *loop, const struct identity *identity, con
 void link_server_close(struct link_server **server);
 const char *link_server_endpoint(const struct link_server *server, size_t index);    /* as bound */
 
+/* Other keys are admitted than before: connections of those that aren't any more are cut, with what is queued for
+ * them. */
+void link_server_review(struct link_server *server);
+
 /* Never blocks. RC_AGAIN: the peer doesn't read, its queue is full, nothing was sent. RC_NOT_FOUND: it's gone. */
 enum rc link_server_send(struct link_server *server, const struct link_peer *peer, const void *data, size_t length);
 
@@ -48,7 +54,8 @@ struct link_server_counts {
 	uint64_t refused;          /* handshakes of keys that aren't admitted */
 	uint64_t failed;           /* handshakes that broke off: a wrong server key at the other end, or no CURVE at all */
 	uint64_t malformed;        /* messages of several parts, or from a peer that chose its own routing id */
-	uint64_t cut;              /* connections: a newer one of the same key has spoken, or it was silent for too long */
+	uint64_t cut;              /* connections: a newer one of the same key has spoken, the key isn't admitted any more, or
+	                            * it was silent for too long */
 	size_t connections;        /* at present, also those whose key isn't proved yet */
 };
 struct link_server_counts link_server_counts(const struct link_server *server);

@@ -2,7 +2,8 @@
  *
  * ZeroMQ keeps a connection as long as the peer's heartbeats come, and an application can neither count connections nor
  * close one. So a replica whose key is admitted could open as many as it likes, each with a queue of its own that it
- * doesn't read, and anybody could fill the table of descriptors with silence. Two rules bound both:
+ * doesn't read, anybody could fill the table of descriptors with silence, and who was admitted once would stay. Three
+ * rules:
  *
  *     A key has one connection: once a message has come on a newer one, the older ones are cut. A replica that comes
  *     back after an unclean end is thus never kept out by what is left of its old connection, but ends that.
@@ -10,9 +11,12 @@
  *     A connection on which no message has come waits, at most WAIT_MS (a replica greets at once), and at most
  *     WAITING_MAX of them wait: then the longest waiting one is cut, as a handshake takes no time and idling does.
  *
+ *     A connection whose key isn't admitted any more is cut when that becomes so, or when it first speaks.
+ *
  * A descriptor is learned from the monitor's ACCEPTED, and from the message itself. It's ZeroMQ's, which closes it in
- * its own thread; what is done here is shutdown(2), and ZeroMQ sees an end of file. If it has just closed it, the number
- * may be another's: whose it is is asked before, by the peer's address and port. Should that be overtaken too, another
+ * its own thread; what is done here is shutdown(2), and ZeroMQ sees an end of file, or can't write any more. What the
+ * kernel still holds for the peer is thrown away when ZeroMQ closes it, without lingering. If it has just closed it, the
+ * number may be another's: whose it is is asked before, by the peer's address and port. Should that be overtaken too, another
  * replica loses a connection, and makes a new one. */
 #include "protocol/link_private.h"
 
@@ -59,8 +63,11 @@ static void cut(struct link_connections *connections, size_t fd)
 	connection->state = CUT;
 	connections->cut++;
 	if (peer_of((int)fd, &peer, &length) && length == connection->peer_length &&
-	    memcmp(&peer, &connection->peer, length) == 0)
+	    memcmp(&peer, &connection->peer, length) == 0) {
+		const struct linger none = {.l_onoff = 1, .l_linger = 0};
+		(void)setsockopt((int)fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 		(void)shutdown((int)fd, SHUT_RDWR);
+	}
 }
 
 /* The longest waiting one, or count when nobody waits. */
@@ -136,6 +143,13 @@ bool link_connections_spoke(struct link_connections *connections, int fd, const 
 	connection->state = SPOKEN;
 	memcpy(connection->key, key, LINK_KEY_BYTES);
 	return true;
+}
+
+void link_connections_review(struct link_connections *connections, link_keeps *keeps, void *context)
+{
+	for (size_t i = 0; i < connections->count; i++)
+		if (connections->at[i].state == SPOKEN && !keeps(context, connections->at[i].key))
+			cut(connections, i);
 }
 
 struct link_connections *link_connections_new(struct loop *loop)

@@ -52,6 +52,9 @@ void link_connections_gone(struct link_connections *connections, int fd);
 /* A message has come on it, from that key; after all that the monitor has said before. False: it was cut, and what still
  * comes of it doesn't count: its greeting would supersede the newer one's. */
 bool link_connections_spoke(struct link_connections *connections, int fd, const uint8_t key[LINK_KEY_BYTES]);
+/* Cuts those that have spoken, with a key that isn't kept. */
+typedef bool link_keeps(void *context, const uint8_t key[LINK_KEY_BYTES]);
+void link_connections_review(struct link_connections *connections, link_keeps *keeps, void *context);
 size_t link_connections_count(const struct link_connections *connections);
 uint64_t link_connections_cut(const struct link_connections *connections);
 

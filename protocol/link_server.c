@@ -66,6 +66,12 @@ static void hear_monitor(struct link_server *server)
 	}
 }
 
+static bool keeps(void *context, const uint8_t key[LINK_KEY_BYTES])
+{
+	const struct link_server *server = context;
+	return !server->events.keeps || server->events.keeps(server->events.context, key);
+}
+
 /* False: no more messages. */
 static bool read_one(struct link_server *server)
 {
@@ -83,7 +89,10 @@ static bool read_one(struct link_server *server)
 		struct link_peer peer;
 		if (well && identify(&routing, &payload, &peer)) {
 			hear_monitor(server);      /* that its connection was accepted has been said before it came */
-			if (link_connections_spoke(server->connections, zmq_msg_get(&payload, ZMQ_SRCFD), peer.transport_key))
+			bool counts = link_connections_spoke(server->connections, zmq_msg_get(&payload, ZMQ_SRCFD), peer.transport_key);
+			if (counts && !keeps(server, peer.transport_key))
+				link_server_review(server);
+			else if (counts)
 				server->events.message(server->events.context, &peer, zmq_msg_data(&payload), zmq_msg_size(&payload));
 		} else {
 			server->malformed++;
@@ -196,6 +205,12 @@ void link_server_close(struct link_server **server)
 const char *link_server_endpoint(const struct link_server *server, size_t index)
 {
 	return index < server->count ? server->endpoints[index] : NULL;
+}
+
+void link_server_review(struct link_server *server)
+{
+	hear_monitor(server);
+	link_connections_review(server->connections, keeps, server);
 }
 
 enum rc link_server_send(struct link_server *server, const struct link_peer *peer, const void *data, size_t length)

@@ -15,12 +15,14 @@ const char *message_type_name(enum message_type type)
 	case MESSAGE_AXFR: return "AXFR";
 	case MESSAGE_FETCH: return "FETCH";
 	case MESSAGE_ACK: return "ACK";
+	case MESSAGE_KEPT: return "KEPT";
 	case MESSAGE_WELCOME: return "WELCOME";
 	case MESSAGE_SOA: return "SOA";
 	case MESSAGE_CHANGES: return "CHANGES";
 	case MESSAGE_SNAPSHOT: return "SNAPSHOT";
 	case MESSAGE_CHUNK: return "CHUNK";
 	case MESSAGE_ERROR: return "ERROR";
+	case MESSAGE_KEYS: return "KEYS";
 	}
 	return "?";
 }
@@ -276,13 +278,15 @@ static enum rc decode_fields(struct cursor *in, struct message *out, struct why 
 	case MESSAGE_SNAPSHOT: return decode_snapshot(in, out, why);
 	case MESSAGE_CHUNK: return decode_chunk(in, out, why);
 	case MESSAGE_ERROR: return decode_error(in, out, why);
+	case MESSAGE_KEYS:
+	case MESSAGE_KEPT: return handover_decode(in, &out->handover, why);
 	}
 	return why_set(why, RC_UNSUPPORTED, "no type %d is known", (int)out->type);
 }
 
 static bool known_type(uint8_t type)
 {
-	return (type >= MESSAGE_HELLO && type <= MESSAGE_ACK) || (type >= MESSAGE_WELCOME && type <= MESSAGE_ERROR);
+	return (type >= MESSAGE_HELLO && type <= MESSAGE_KEPT) || (type >= MESSAGE_WELCOME && type <= MESSAGE_KEYS);
 }
 
 enum rc message_decode(const void *data, size_t length, struct message *out, struct why *why)
@@ -390,6 +394,10 @@ void message_encode(struct buf *out, const struct message *message)
 		put_text(out, message->zone, SOA_ZONE_MAX);
 		buf_put_u8(out, (uint8_t)message->error);
 		put_text(out, message->reason, REASON_MAX);
+		break;
+	case MESSAGE_KEYS:
+	case MESSAGE_KEPT:
+		handover_encode(out, &message->handover);
 		break;
 	}
 }

@@ -6,6 +6,7 @@
 #define PROTOCOL_MESSAGE_H
 
 #include "common/changeset.h"
+#include "common/handover.h"
 #include "common/soa.h"
 #include "protocol/limits.h"
 
@@ -20,13 +21,15 @@ enum message_type {
 	MESSAGE_AXFR = 4,       /* prepare a snapshot of the whole zone */
 	MESSAGE_FETCH = 5,      /* send this piece of the snapshot */
 	MESSAGE_ACK = 6,        /* so far is durable, so far is served, and all is well, or why not */
+	MESSAGE_KEPT = 7,       /* answers KEYS: the statement that is kept here */
 	/* master -> replica */
 	MESSAGE_WELCOME = 17,   /* answers HELLO */
 	MESSAGE_SOA = 18,       /* NOTIFY, and the answer to REFRESH */
 	MESSAGE_CHANGES = 19,   /* one changeset: a push, or part of an IXFR */
 	MESSAGE_SNAPSHOT = 20,  /* answers AXFR: the stream's announcement and length */
 	MESSAGE_CHUNK = 21,     /* answers FETCH */
-	MESSAGE_ERROR = 22
+	MESSAGE_ERROR = 22,
+	MESSAGE_KEYS = 23       /* which key the master has, and will have; version 2 */
 };
 
 enum message_error {
@@ -54,7 +57,9 @@ enum message_health { HEALTH_OK = 0, HEALTH_WARNING = 1, HEALTH_CRITICAL = 2 };
  *   CHANGES   more u8 (0 or 1), then a changeset as in changeset.h (contents: the view of it)
  *   SNAPSHOT  stream_bytes u64 (SNAPSHOT_BYTES_MIN..MAX), content_hash u8[32], soa (kind snapshot)
  *   CHUNK     zone text, epoch_id u8[16], serial u64, offset u64, data (the rest, 1..CHUNK_BYTES_MAX; length too)
- *   ERROR     zone text (may be empty), error u8, reason text */
+ *   ERROR     zone text (may be empty), error u8, reason text
+ *   KEYS      handover
+ *   KEPT      handover */
 struct message {
 	enum message_type type;
 	char zone[SOA_ZONE_MAX + 1];
@@ -74,6 +79,7 @@ struct message {
 	bool more;
 	const uint8_t *data;               /* CHUNK: the bytes; CHANGES: the changeset's encoding */
 	size_t data_length;
+	struct handover handover;
 };
 
 /* "HELLO" ... */

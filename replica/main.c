@@ -120,7 +120,7 @@ static int serve(struct daemon *daemon, struct replica_conf **conf)
 
 static const struct service_helper helpers[] = {
 	{"postfix", "DIR", "compare the Postfix configured in DIR with what standard input says (what the daemon starts to "
-	 "do that)", look_main},
+	 "do that)", look_main, NULL},
 	{0}
 };
 

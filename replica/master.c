@@ -5,8 +5,8 @@
  *         `---- link down, from anywhere
  *
  * The link reconnects by itself. A wrong key is what it looks like when the master's identity was replaced: with
- * several keys configured the next one is tried. The link is never closed from inside one of its own calls, but by a
- * timer. */
+ * several keys the next one is tried, and only when all have been is it told. The link is never closed from inside one
+ * of its own calls, but by a timer. */
 #include "replica/master.h"
 
 #include "common/log.h"
@@ -28,7 +28,8 @@ struct master {
 	const struct master_spec *spec;
 	struct master_events events;
 	struct link_client *link;
-	size_t key;                   /* index of the one that is being tried */
+	struct pubkey key;            /* the one that is being tried, or that it answered to */
+	size_t wrong;                 /* so many have been tried in vain since it answered the last time */
 	bool up;
 	bool greeted;
 	bool version;                 /* no version in common */
@@ -43,7 +44,8 @@ struct master {
 static void greet(void *context)
 {
 	struct master *master = context;
-	struct message hello = {.type = MESSAGE_HELLO, .version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION};
+	struct message hello = {.type = MESSAGE_HELLO, .version_min = PROTOCOL_VERSION_MIN,
+	                        .version_max = PROTOCOL_VERSION};
 	(void)snprintf(hello.software, sizeof(hello.software), "%s", master->software);
 	struct buf bytes = {.data = NULL};
 	message_encode(&bytes, &hello);
@@ -112,12 +114,26 @@ static void on_message(void *context, const void *data, size_t length)
 
 static void open_link(void *context);
 
-static void try_next_key(struct master *master)
+static size_t index_of(const struct master_spec *spec, const struct pubkey *key)
 {
-	if (master->spec->key_count < 2)
-		return;
-	master->key = (master->key + 1) % master->spec->key_count;
-	loop_timer_after(master->loop, &master->reopen, master->key == 0 ? NEXT_ROUND_MS : 0, open_link, master);
+	size_t i = 0;
+	while (i < spec->key_count && !pubkey_equal(&spec->keys[i], key))
+		i++;
+	return i;
+}
+
+/* False: all have been tried, and it's begun anew after a while. With a single key the link itself tries again. */
+static bool try_next_key(struct master *master)
+{
+	const struct master_spec *spec = master->spec;
+	if (spec->key_count < 2)
+		return false;
+	bool more = ++master->wrong < spec->key_count;
+	if (!more)
+		master->wrong = 0;
+	master->key = spec->keys[(index_of(spec, &master->key) + 1) % spec->key_count];
+	loop_timer_after(master->loop, &master->reopen, more ? 0 : NEXT_ROUND_MS, open_link, master);
+	return more;
 }
 
 static void set_down(struct master *master)
@@ -134,8 +150,9 @@ static void tell_down(struct master *master, enum link_state state, const char *
 	const char *name = master->spec->name;
 	struct why why;
 	if (state == LINK_WRONG_KEY)
-		(void)why_set(&why, RC_REFUSED, "%s has another key than %s configured: compare `keys` with what `rxfer key` "
-		              "prints there", master->spec->connect, master->spec->key_count > 1 ? "any that is" : "the one");
+		(void)why_set(&why, RC_REFUSED, "%s has another key than %s: if it was changed on purpose, write the line "
+		              "that `rxfer key` prints there into `keys`", master->spec->connect,
+		              master->spec->key_count > 1 ? "any that is believed" : "the one that is believed");
 	else if (state == LINK_REFUSED)
 		(void)why_set(&why, RC_REFUSED, "%s doesn't let us in: is our key in a `replica` section there?",
 		              master->spec->connect);
@@ -153,6 +170,7 @@ static void on_state(void *context, enum link_state state, const char *detail)
 	master->since = clock_wall();
 	if (state == LINK_UP) {
 		master->up = true;
+		master->wrong = 0;
 		master->greeted = false;
 		master->events.link(master->events.context, master, true);
 		greet(master);
@@ -161,25 +179,29 @@ static void on_state(void *context, enum link_state state, const char *detail)
 	set_down(master);
 	if (state == LINK_CONNECTING)
 		return;
-	tell_down(master, state, detail);
-	if (state == LINK_WRONG_KEY)
-		try_next_key(master);
+	if (state != LINK_WRONG_KEY || !try_next_key(master))
+		tell_down(master, state, detail);
+	else
+		log_info("master \"%s\": %s doesn't answer to one of its keys, the next one is tried", master->spec->name,
+		         master->spec->connect);
 }
 
 /* ---- beginning and end ---- */
 
-static enum rc try_open(struct master *master, const struct master_spec *spec, size_t key, struct why *why)
+static enum rc try_open(struct master *master, const struct master_spec *spec, const struct pubkey *key,
+                        struct why *why)
 {
 	const struct link_client_events events = {.state = on_state, .message = on_message, .context = master};
 	struct link_client *link;
-	enum rc rc = link_client_open(master->loop, master->identity, spec->connect, spec->keys[key].transport, &events,
-	                              &link, why);
+	enum rc rc = link_client_open(master->loop, master->identity, spec->connect, key->transport, &events, &link,
+	                              why);
 	if (rc != RC_OK)
 		return why_prepend(why, rc, "master \"%s\"", spec->name);
 	if (master->link)
 		link_client_close(&master->link);
 	set_down(master);
 	master->link = link;
+	master->key = *key;
 	return RC_OK;
 }
 
@@ -187,7 +209,8 @@ static void open_link(void *context)
 {
 	struct master *master = context;
 	struct why why;
-	if (try_open(master, master->spec, master->key, &why) != RC_OK)
+	const struct pubkey key = master->key;
+	if (try_open(master, master->spec, &key, &why) != RC_OK)
 		log_error("%s", why.text);
 }
 
@@ -202,7 +225,7 @@ enum rc master_new(struct loop *loop, const struct identity *identity, const cha
 	master->spec = spec;
 	master->events = *events;
 	master->since = clock_wall();
-	enum rc rc = try_open(master, spec, 0, why);
+	enum rc rc = try_open(master, spec, &spec->keys[0], why);
 	if (rc != RC_OK) {
 		free(master);
 		return rc;
@@ -223,17 +246,30 @@ static bool same_keys(const struct master_spec *a, const struct master_spec *b)
 
 enum rc master_configure(struct master *master, const struct master_spec *spec, struct why *why)
 {
-	if (strcmp(master->spec->connect, spec->connect) != 0 || !same_keys(master->spec, spec)) {
-		enum rc rc = try_open(master, spec, 0, why);
+	bool same = strcmp(master->spec->connect, spec->connect) == 0;
+	/* A connection to a key that is still believed stays; without one all the keys are tried from the first on. */
+	if (!same || index_of(spec, &master->key) == spec->key_count || (!master->up && !same_keys(master->spec, spec))) {
+		enum rc rc = try_open(master, spec, &spec->keys[0], why);
 		if (rc != RC_OK)
 			return rc;
-		master->key = 0;
+		master->wrong = 0;
 		master->since = clock_wall();
 		master->error.text[0] = '\0';
 		loop_timer_clear(master->loop, &master->reopen);
 	}
 	master->spec = spec;
 	return RC_OK;
+}
+
+void master_keys_changed(struct master *master)
+{
+	const struct master_spec *spec = master->spec;
+	if (index_of(spec, &master->key) < spec->key_count)
+		return;
+	log_info("master \"%s\": the connection is to a key that isn't believed any more, a new one is made", spec->name);
+	master->key = spec->keys[0];
+	master->wrong = 0;
+	loop_timer_after(master->loop, &master->reopen, 0, open_link, master);
 }
 
 void master_free(struct master **master)

@@ -10,7 +10,7 @@
 struct master_spec {
 	const char *name;
 	const char *connect;             /* "tcp://HOST:PORT" */
-	const struct pubkey *keys;       /* tried in turn; any of them may sign */
+	const struct pubkey *keys;       /* that are believed: tried in turn; any of them may sign */
 	size_t key_count;
 };
 
@@ -29,8 +29,11 @@ enum rc master_new(struct loop *loop, const struct identity *identity, const cha
                    const struct master_spec *spec, const struct master_events *events, struct master **out,
                    struct why *why);
 void master_free(struct master **master);
-/* After a reload; connects anew only when address or keys have changed. RC_INVALID: the old one goes on. */
+/* After a reload; a connection stays when its address does, and its key is among the new ones. RC_INVALID: the old one
+ * goes on. */
 enum rc master_configure(struct master *master, const struct master_spec *spec, struct why *why);
+/* The keys of its spec have become others: a connection to one that isn't among them any more is made anew. */
+void master_keys_changed(struct master *master);
 
 /* RC_AGAIN: not connected and greeted, or its queue is full. */
 enum rc master_send(struct master *master, const void *data, size_t length);

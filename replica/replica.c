@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "replica/question.h"
+#include "replica/replica_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,12 +85,17 @@ static void on_welcome(void *context, struct master *master)
 static void on_message(void *context, struct master *master, const struct message *message)
 {
 	struct replica *replica = context;
+	struct why why;
+	if (message->type == MESSAGE_KEYS) {
+		if (replica_keys_heard(replica, master, &message->handover, &why) != RC_OK)
+			on_refused(replica, why.text);
+		return;
+	}
 	struct session *session = replica_session(replica, message->zone);
 	if (session && replica_master_of(replica, session) == master) {
 		session_message(session, message);
 		return;
 	}
-	struct why why;
 	if (message->type == MESSAGE_ERROR)
 		(void)why_set(&why, RC_REFUSED, "master \"%s\" says: %s", master_spec(master)->name, message->reason);
 	else
@@ -297,6 +303,7 @@ static struct table *put_table(struct replica *replica, struct table *old, const
 
 static void allocate(struct replica *replica)
 {
+	replica->trusts = mem_zalloc((replica->conf->master_count + 1) * sizeof(*replica->trusts));
 	replica->masters = mem_zalloc((replica->conf->master_count + 1) * sizeof(*replica->masters));
 	replica->sessions = mem_zalloc((replica->conf->zone_count + 1) * sizeof(*replica->sessions));
 	replica->tables = mem_zalloc((replica->conf->table_count + 1) * sizeof(*replica->tables));
@@ -311,6 +318,10 @@ enum rc replica_open(struct replica *replica, struct loop *loop, const struct id
 	enum rc rc = file_make_folder(replica->conf->zones_folder, why);
 	if (rc == RC_OK)
 		rc = file_make_folder(replica->conf->stamps_folder, why);
+	if (rc == RC_OK)
+		rc = file_make_folder(replica->conf->keys_folder, why);
+	replica_keys_open(replica);
+	replica_keys_settle(replica);
 	for (size_t i = 0; rc == RC_OK && i < replica->conf->zone_count; i++)
 		rc = put_session(replica, NULL, &replica->conf->zones[i], &replica->sessions[i], why);
 	for (size_t i = 0; rc == RC_OK && i < replica->conf->table_count; i++)
@@ -335,6 +346,7 @@ static void close_all(struct replica *replica)
 	free(replica->masters);
 	free(replica->tables);
 	free(replica->sessions);
+	replica_keys_close(replica);
 	replica->masters = NULL;
 	replica->tables = NULL;
 	replica->sessions = NULL;
@@ -453,6 +465,7 @@ enum rc replica_reload(struct replica *replica, struct replica_conf **conf, stru
 	struct replica next = *replica;
 	next.conf = *conf;
 	allocate(&next);
+	replica_keys_open(&next);
 	enum rc rc = open_added(replica, &next, why);
 	if (rc != RC_OK) {
 		close_all(&next);
@@ -460,6 +473,7 @@ enum rc replica_reload(struct replica *replica, struct replica_conf **conf, stru
 	}
 	struct replica old = *replica;
 	replica->conf = next.conf;
+	replica->trusts = next.trusts;
 	replica->masters = next.masters;
 	replica->sessions = next.sessions;
 	replica->tables = next.tables;
@@ -473,5 +487,6 @@ enum rc replica_reload(struct replica *replica, struct replica_conf **conf, stru
 	put_lookout(replica);
 	close_all(&old);
 	replica_conf_free(&old.conf);
+	replica_keys_settle(replica);
 	return RC_OK;
 }

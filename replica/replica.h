@@ -5,12 +5,14 @@
 
 #include "common/calm.h"
 #include "replica/replica_conf.h"
+#include "replica/trust.h"
 
 /* Plain data for status and control, which only read; replica.c fills it. The arrays run as the configuration's. */
 struct replica {
 	struct loop *loop;
 	const struct identity *identity;
 	struct replica_conf *conf;
+	struct trust **trusts;           /* of the masters; their specs' keys are these */
 	struct master **masters;
 	struct session **sessions;
 	struct table **tables;

@@ -301,6 +301,7 @@ static enum rc take(struct conf **root, struct replica_conf **out, struct why *w
 	conf->control = keep_text(conf, conf_string(*root, "control"));
 	conf->zones_folder = keep(conf, mem_sprintf("%s/zones", conf->state));
 	conf->stamps_folder = keep(conf, mem_sprintf("%s/tables", conf->state));
+	conf->keys_folder = keep(conf, mem_sprintf("%s/keys", conf->state));
 	enum rc rc = load_sections(conf, *root, why);
 	conf_free(root);
 	if (rc == RC_OK)

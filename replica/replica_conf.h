@@ -26,6 +26,7 @@ struct replica_conf {
 	const char *control;
 	const char *zones_folder;        /* STATE/zones */
 	const char *stamps_folder;       /* STATE/tables */
+	const char *keys_folder;         /* STATE/keys */
 	struct master_spec *masters;
 	size_t master_count;
 	struct replica_zone *zones;

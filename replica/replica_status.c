@@ -19,9 +19,18 @@ static const char *const health_names[] = {
 	[HEALTH_OK] = "ok", [HEALTH_WARNING] = "warning", [HEALTH_CRITICAL] = "critical",
 };
 
-static json_t *master_json(const struct master *master)
+static json_t *key_json(const struct pubkey *key)
+{
+	char text[PUBKEY_TEXT_MAX] = "";
+	if (key)
+		pubkey_format(key, text);
+	return json_string(text);
+}
+
+static json_t *master_json(const struct master *master, const struct trust *trust)
 {
 	const struct master_spec *spec = master_spec(master);
+	struct trust_status keys = trust_status(trust);
 	struct master_status status = master_status(master);
 	json_t *json = json_object();
 	json_object_set_new(json, "name", status_json_text(spec->name));
@@ -29,6 +38,9 @@ static json_t *master_json(const struct master *master)
 	json_object_set_new(json, "state", json_string(status.state));
 	json_object_set_new(json, "since", json_integer(status.since.ms));
 	json_object_set_new(json, "error", status_json_text(status.error));
+	json_object_set_new(json, "new_key", key_json(keys.changed));
+	json_object_set_new(json, "next_key", key_json(keys.announced ? &keys.announced->next : NULL));
+	json_object_set_new(json, "keys_error", status_json_text(trust_trouble(trust)));
 	return json;
 }
 
@@ -147,6 +159,9 @@ enum message_health replica_status_summary(const struct replica *replica, char o
 		struct master_status status = master_status(replica->masters[i]);
 		if (status.hopeless && worse(&health, HEALTH_WARNING))
 			(void)why_set(&line, RC_OK, "master \"%s\": %s", master_spec(replica->masters[i])->name, status.error);
+		const char *trouble = trust_trouble(replica->trusts[i]);
+		if (trouble[0] && worse(&health, HEALTH_WARNING))
+			(void)why_set(&line, RC_OK, "master \"%s\": %s", master_spec(replica->masters[i])->name, trouble);
 	}
 	if (replica->lookout)
 		judge_postfix(replica->lookout, &health, &line);
@@ -180,7 +195,7 @@ void replica_status_json(const struct replica *replica, struct buf *out)
 	json_object_set_new(json, "key", json_string(key));
 	json_t *masters = json_array(), *zones = json_array(), *tables = json_array();
 	for (size_t i = 0; i < replica->conf->master_count; i++)
-		json_array_append_new(masters, master_json(replica->masters[i]));
+		json_array_append_new(masters, master_json(replica->masters[i], replica->trusts[i]));
 	for (size_t i = 0; i < replica->conf->zone_count; i++)
 		json_array_append_new(zones, zone_json(replica, i));
 	for (size_t i = 0; i < replica->conf->table_count; i++)

@@ -130,4 +130,13 @@ static FIXTURE_UNUSED struct soa fixture_signed(enum soa_kind kind, const struct
 	return soa;
 }
 
+/* It announces the key whose halves are 32 bytes of 0xb1 and of 0xb2. */
+static FIXTURE_UNUSED struct handover fixture_handover(const struct identity *signer)
+{
+	struct pubkey next;
+	memset(next.sign, 0xb1, sizeof(next.sign));
+	memset(next.transport, 0xb2, sizeof(next.transport));
+	return handover_make(signer, &next, (struct wall){1700000123456});
+}
+
 #endif

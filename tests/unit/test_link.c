@@ -74,15 +74,27 @@ static void on_state(void *context, enum link_state state, const char *detail)
 	assert_int_equal(state == LINK_UP, detail[0] == '\0');
 }
 
-static const struct link_server_events server_events = {admit, at_server, NULL};
+static bool keeps(void *context, const uint8_t key[32])
+{
+	(void)context;
+	return admitted && memcmp(admitted->transport, key, 32) == 0;
+}
+
+static const struct link_server_events server_events = {.admit = admit, .message = at_server};
+static const struct link_server_events strict_events = {.admit = admit, .message = at_server, .keeps = keeps};
 static const struct link_client_events client_events = {on_state, at_client, NULL};
+
+static void serve_with(const char *endpoint, const struct link_server_events *events)
+{
+	struct why why = {""};
+	if (link_server_open(fix.loop, master, &endpoint, 1, events, &fix.server, &why) != RC_OK)
+		fail_msg("%s", why.text);
+	(void)snprintf(fix.endpoint, sizeof(fix.endpoint), "%s", link_server_endpoint(fix.server, 0));
+}
 
 static void serve(const char *endpoint)
 {
-	struct why why = {""};
-	if (link_server_open(fix.loop, master, &endpoint, 1, &server_events, &fix.server, &why) != RC_OK)
-		fail_msg("%s", why.text);
-	(void)snprintf(fix.endpoint, sizeof(fix.endpoint), "%s", link_server_endpoint(fix.server, 0));
+	serve_with(endpoint, &server_events);
 }
 
 static void connect_to(const char *endpoint, const struct identity *key_of)
@@ -424,6 +436,44 @@ static void a_key_has_one_connection(void **state)
 	assert_int_equal(zmq_ctx_term(context), 0);
 }
 
+static void a_revoked_key_is_cut_at_once(void **state)
+{
+	(void)state;
+	serve_with("tcp://127.0.0.1:*", &strict_events);
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	assert_int_equal(link_client_send(fix.client, "a", 1), RC_OK);
+	UNTIL(fix.received == 1);
+	/* One that is still admitted stays. */
+	link_server_review(fix.server);
+	assert_int_equal(link_server_counts(fix.server).cut, 0);
+	admitted = NULL;
+	/* What it said before, and is read only now, doesn't count; and it's sent nothing more. */
+	assert_int_equal(link_client_send(fix.client, "b", 1), RC_OK);
+	link_server_review(fix.server);
+	assert_int_equal(link_server_counts(fix.server).cut, 1);
+	(void)link_server_send(fix.server, &fix.peer, "secret", 6);
+	UNTIL(fix.state == LINK_REFUSED);
+	assert_int_equal(fix.received, 1);
+	assert_int_equal(fix.answers, 0);
+	UNTIL(link_server_send(fix.server, &fix.peer, "x", 1) == RC_NOT_FOUND);
+}
+
+/* It came in, said nothing, and was revoked meanwhile. */
+static void a_revoked_key_is_cut_when_it_first_speaks(void **state)
+{
+	(void)state;
+	serve_with("tcp://127.0.0.1:*", &strict_events);
+	connect_to(fix.endpoint, master);
+	UNTIL(fix.state == LINK_UP);
+	admitted = NULL;
+	link_server_review(fix.server);
+	assert_int_equal(link_client_send(fix.client, "a", 1), RC_OK);
+	UNTIL(fix.state == LINK_REFUSED);
+	assert_int_equal(fix.received, 0);
+	assert_int_equal(link_server_counts(fix.server).cut, 1);
+}
+
 static int64_t ahead_ms;
 
 static struct mono mono_ahead(void *context)
@@ -610,6 +660,8 @@ int main(void)
 		LINK_TEST(connections_that_never_hold_come_ever_slower),
 		LINK_TEST(endpoints_are_checked_before_they_are_used),
 		LINK_TEST(a_key_has_one_connection),
+		LINK_TEST(a_revoked_key_is_cut_at_once),
+		LINK_TEST(a_revoked_key_is_cut_when_it_first_speaks),
 		LINK_TEST(who_says_nothing_is_cut_and_who_greets_stays),
 		LINK_TEST(idle_connections_keep_nobody_out),
 		LINK_TEST(bad_endpoints_are_named),

@@ -74,6 +74,11 @@ static struct message sample(enum message_type type)
 		message.error = ERROR_NO_HISTORY;
 		strcpy(message.reason, "the oldest held is 5");
 		break;
+	case MESSAGE_KEYS:
+	case MESSAGE_KEPT:
+		message.zone[0] = '\0';
+		message.handover = fixture_handover(signer);
+		break;
 	case MESSAGE_IXFR:
 	case MESSAGE_AXFR:
 		break;
@@ -83,7 +88,7 @@ static struct message sample(enum message_type type)
 
 static const enum message_type all[] = {
 	MESSAGE_HELLO, MESSAGE_REFRESH, MESSAGE_IXFR, MESSAGE_AXFR, MESSAGE_FETCH, MESSAGE_ACK, MESSAGE_WELCOME,
-	MESSAGE_SOA, MESSAGE_CHANGES, MESSAGE_SNAPSHOT, MESSAGE_CHUNK, MESSAGE_ERROR,
+	MESSAGE_SOA, MESSAGE_CHANGES, MESSAGE_SNAPSHOT, MESSAGE_CHUNK, MESSAGE_ERROR, MESSAGE_KEYS,
 };
 #define TYPES (sizeof(all) / sizeof(all[0]))
 
@@ -230,8 +235,9 @@ static void bad_fields_are_named(void **state)
 {
 	(void)state;
 	refused(sample(MESSAGE_HELLO), 0, 0, "unknown type 0");
-	refused(sample(MESSAGE_HELLO), 0, 7, "unknown type 7");
+	refused(sample(MESSAGE_HELLO), 0, 8, "unknown type 8");
 	refused(sample(MESSAGE_HELLO), 0, 16, "unknown type 16");
+	refused(sample(MESSAGE_ERROR), 0, 24, "unknown type 24");
 	refused(sample(MESSAGE_HELLO), 0, 255, "unknown type 255");
 	refused(sample(MESSAGE_HELLO), 1, 0, "versions");
 	refused(sample(MESSAGE_HELLO), 1, 2, "2 to 1");
@@ -252,6 +258,18 @@ static void bad_fields_are_named(void **state)
 	refused(sample(MESSAGE_ACK), 1 + 8 + 16 + 8 + 8, 3, "health 3");
 	refused(sample(MESSAGE_ERROR), 9, 0, "code 0");
 	refused(sample(MESSAGE_ERROR), 9, 8, "code 8");
+	/* KEYS: two keys of two halves each, then the time. */
+	refused(sample(MESSAGE_KEYS), 1 + 128, 0x80, "beyond");
+	struct message keys = sample(MESSAGE_KEYS);
+	memset(keys.handover.next.transport, 0, 32);
+	refused(keys, 0, MESSAGE_KEYS, "next key is half empty");
+	keys.handover.next = keys.handover.present;
+	refused(keys, 0, MESSAGE_KEPT, "has a half of it");
+	keys = sample(MESSAGE_KEYS);
+	memcpy(keys.handover.next.transport, keys.handover.present.transport, 32);
+	refused(keys, 0, MESSAGE_KEYS, "has a half of it");
+	memset(keys.handover.present.sign, 0, 32);
+	refused(keys, 0, MESSAGE_KEYS, "present key is half empty");
 	/* FETCH: zone 8 bytes, epoch, serial, then offset and length. */
 	refused(sample(MESSAGE_FETCH), 33, 0xff, "beyond");
 	refused(sample(MESSAGE_FETCH), 41, 1, "1 to 262144");

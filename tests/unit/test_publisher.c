@@ -17,7 +17,7 @@ static void hello_is_welcomed(void **state)
 	assert_int_equal(status.state, REPLICA_NEVER);
 	hello(&link);
 	struct message welcome = got(&link, MESSAGE_WELCOME);
-	assert_int_equal(welcome.version_min, 1);
+	assert_int_equal(welcome.version_min, 2);
 	assert_non_null(strstr(welcome.software, "rxfer-master"));
 	publisher_replica_status(publisher, 0, &status);
 	assert_int_equal(status.state, REPLICA_CONNECTED);
@@ -26,9 +26,75 @@ static void hello_is_welcomed(void **state)
 	assert_true(pubkey_equal(status.key, identity_public(mx2)));
 	assert_int_equal(status.last_contact.ms, 1700000001000);
 
-	say(&link, &(struct message){.type = MESSAGE_HELLO, .version_min = 2, .version_max = 3});
+	say(&link, &(struct message){.type = MESSAGE_HELLO, .version_min = 3, .version_max = 4});
 	got_error(&link, ERROR_VERSION);
 	assert_int_equal(publisher_refused(publisher), 1);
+}
+
+static struct handover kept_shown;
+static unsigned kept_calls;
+
+static void on_kept(void *context, const struct pubkey *replica, const struct handover *shown)
+{
+	(void)context;
+	assert_true(pubkey_equal(replica, identity_public(mx2)));
+	kept_shown = *shown;
+	kept_calls++;
+}
+
+static void keys_are_said_to_who_knows_them_until_they_are_kept(void **state)
+{
+	(void)state;
+	struct link_peer link = link_of(mx2, 1), old = link_of(mx3, 2);
+	const struct handover first = handover_make(master, NULL, (struct wall){5000});
+	const struct handover second = handover_make(master, identity_public(stranger), (struct wall){6000});
+	publisher_on_kept(publisher, on_kept, NULL);
+	kept_calls = 0;
+	publisher_keys(publisher, &first);
+	assert_int_equal(sent_count, 0);      /* nobody is there */
+	/* A replica of version 1 would refuse it. */
+	say(&old, &(struct message){.type = MESSAGE_HELLO, .version_min = 1, .version_max = 1, .software = "old"});
+	assert_int_equal(got(&old, MESSAGE_WELCOME).version_min, 1);
+	hello(&link);
+	assert_int_equal(sent_count, 2);
+	assert_int_equal(sent[0].message.type, MESSAGE_WELCOME);
+	assert_int_equal(sent[1].message.type, MESSAGE_KEYS);
+	assert_int_equal(sent[1].message.handover.time.ms, 5000);
+	forget_sent();
+	struct publisher_replica_status status;
+	publisher_replica_status(publisher, 0, &status);
+	assert_int_equal(status.version, 2);
+	publisher_replica_status(publisher, 1, &status);
+	assert_int_equal(status.version, 1);
+
+	publisher_keys(publisher, &second);
+	assert_true(handover_verify(&sent[0].message.handover));
+	struct message keys = got(&link, MESSAGE_KEYS);
+	assert_true(handover_agrees(&keys.handover, &second));
+	/* It answers with the former one, which is no answer; then not at all; then with this one. */
+	say(&link, &(struct message){.type = MESSAGE_KEPT, .handover = first});
+	assert_int_equal(kept_calls, 1);
+	pass_ms(31000);
+	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	(void)got(&link, MESSAGE_KEYS);
+	say(&link, &(struct message){.type = MESSAGE_KEPT, .handover = second});
+	assert_int_equal(kept_calls, 2);
+	assert_true(handover_agrees(&kept_shown, &second));
+	pass_ms(31000);
+	assert_int_equal(loop_turn(loop, 0, NULL), RC_OK);
+	assert_int_equal(sent_count, 0);
+	/* A new connection is told again, and a reload changes nothing. */
+	configure(2);
+	link.routing[4] = 9;
+	hello(&link);
+	assert_int_equal(sent_count, 2);
+	assert_true(handover_agrees(&sent[1].message.handover, &second));
+	assert_int_equal(publisher_refused(publisher), 0);
+	/* KEYS is for a master to say. */
+	forget_sent();
+	say(&link, &(struct message){.type = MESSAGE_KEYS, .handover = second});
+	got_error(&link, ERROR_MALFORMED);
+	assert_int_equal(kept_calls, 2);
 }
 
 static void who_is_admitted(void **state)
@@ -368,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(hello_is_welcomed),
+		STAGE_TEST(keys_are_said_to_who_knows_them_until_they_are_kept),
 		STAGE_TEST(who_is_admitted),
 		STAGE_TEST(nothing_before_hello),
 		STAGE_TEST(rubbish_is_refused),

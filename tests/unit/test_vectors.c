@@ -12,7 +12,7 @@
 #include "common/file.h"
 #include "tests/unit/protocol_fixture.h"
 
-#define VECTORS_MAX 40
+#define VECTORS_MAX 50
 #define FILE_MAX 65536
 
 struct vector {
@@ -119,6 +119,14 @@ static void make_signed(void)
 	buf_put(covered, changeset.soa.content_hash, sizeof(changeset.soa.content_hash));
 	buf_free(&announcement);
 	changeset_free(&changeset);
+
+	const struct handover handover = fixture_handover(signer);
+	bytes = add(&made, "keys");
+	handover_encode(bytes, &handover);
+	covered = add(&made, "keys.signed");
+	buf_put_u8(covered, 12);
+	buf_put(covered, "rxfer keys 1", 12);
+	buf_put(covered, bytes->data, bytes->length - IDENTITY_SIGNATURE_BYTES);
 }
 
 static void put(const char *name, struct message message)
@@ -162,6 +170,10 @@ static void make_messages(void)
 	put("message.error", (struct message){.type = MESSAGE_ERROR, .error = ERROR_NO_HISTORY,
 	    .reason = "it's of another epoch"});
 	put("message.error.version", (struct message){.type = MESSAGE_ERROR, .error = ERROR_VERSION, .reason = "update"});
+	put("message.keys", (struct message){.type = MESSAGE_KEYS, .handover = fixture_handover(signer)});
+	put("message.keys.none", (struct message){.type = MESSAGE_KEYS,
+	    .handover = handover_make(signer, NULL, (struct wall){1700000123457})});
+	put("message.kept", (struct message){.type = MESSAGE_KEPT, .handover = fixture_handover(signer)});
 }
 
 static void make(void)
@@ -274,9 +286,15 @@ static void messages_decode_and_encode(void **state)
 				fail_msg("%s doesn't verify", given.at[i].name);
 			verified++;
 		}
+		if (message.type == MESSAGE_KEYS || message.type == MESSAGE_KEPT) {
+			assert_true(pubkey_equal(&message.handover.present, &key));
+			if (!handover_verify(&message.handover))
+				fail_msg("%s doesn't verify", given.at[i].name);
+			verified++;
+		}
 	}
-	assert_int_equal(seen, 0x7eu | 0x7e0000u);      /* all types */
-	assert_int_equal(verified, 4);
+	assert_int_equal(seen, 0xfeu | 0xfe0000u);      /* all types */
+	assert_int_equal(verified, 7);
 }
 
 static void changeset_and_stream_are_signed(void **state)
