@@ -52,10 +52,11 @@ def present():
                     yield os.path.relpath(os.path.join(root, name), TOP)
 
 
-entries = set(mapped())
+listed = list(mapped())
+entries = set(listed)
 files = set(present())
 wholes = {entry for entry in entries if entry.endswith("/")}
-complaints = []
+complaints = [f"the map names {path} twice" for path in sorted(entries) if listed.count(path) > 1]
 for path in sorted(files):
     if path not in entries and not any(path.startswith(whole) for whole in wholes):
         complaints.append(f"README: the map doesn't name {path}")
