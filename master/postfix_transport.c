@@ -213,16 +213,12 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 	return true;
 }
 
-/* Whether those who look for transports find an extension's end where smtpd finds it, or it finds none. */
-static bool splits_alike(const struct gather *gather)
+/* Whether no address that leads smtpd to this key means something else to those who look for transports. */
+static bool means_the_same(const struct gather *gather, const char *key, size_t local)
 {
-	return gather->smtpd.delimiters[0] == '\0' || postfix_split_same(&gather->smtpd, &gather->plan->away.split);
-}
-
-/* Then no other address leads smtpd to its key. */
-static bool is_extended(const struct gather *gather, const struct address *address)
-{
-	return postfix_away_strip(address->text, address->at, &gather->smtpd) != address->at;
+	/* Only the very address leads to one with an extension. */
+	return postfix_away_strip(key, local, &gather->smtpd) != local ||
+	       postfix_split_agrees(&gather->smtpd, &gather->plan->away.split, key, local);
 }
 
 static bool add_moved_map(void *context, const struct postfix_map *map)
@@ -241,7 +237,7 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	while (postfix_lines_next(&lines, &line, &length)) {
 		struct address address;
 		if (address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK &&
-		    (address.kind == ADDRESS_CATCHALL || splits_alike(gather) || is_extended(gather, &address)) &&
+		    (address.kind == ADDRESS_CATCHALL || means_the_same(gather, address.text, address.at)) &&
 		    (!map->exact || postfix_away_folded(line, length, &address)))
 			postfix_away_add(&gather->plan->away.moved, address.text, POSTFIX_AWAY);
 	}
@@ -256,7 +252,7 @@ static bool others_are_away(const struct postfix_away *away, const char *domain)
 	struct address all = {.kind = ADDRESS_CATCHALL, .length = (uint16_t)(strlen(domain) + 1)};
 	all.text[0] = '@';
 	memcpy(all.text + 1, domain, all.length);
-	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	return postfix_away_takes(&only, &all, POSTFIX_RELAY);
 }
 
 /* What a domain meets that has no entry itself. */
@@ -314,11 +310,13 @@ static void thin_out(struct postfix_away *away)
 static void keep_the_extended(const struct gather *gather, struct postfix_away *away)
 {
 	struct postfix_away_set *set = &away->transport;
-	bool each = gather->smtpd.delimiters[0] != '\0' && (gather->everything || !splits_alike(gather));
+	bool extends = gather->smtpd.delimiters[0] != '\0';
 	for (size_t i = 0; i < set->count; i++) {
 		const char *key = set->at[i].key, *at = strrchr(key, '@');
 		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), &gather->smtpd) : 0;
-		if (each && at && local == (size_t)(at - key) && !others_are_away(away, at + 1))
+		bool doubtful = at && local == (size_t)(at - key) &&
+		                ((gather->everything && extends) || !means_the_same(gather, key, local));
+		if (doubtful && !others_are_away(away, at + 1))
 			set->at[i].verdict = POSTFIX_KEPT;
 		if (set->at[i].verdict == POSTFIX_AWAY || !at || local == (size_t)(at - key))
 			continue;
@@ -351,7 +349,7 @@ static const char *exception(const struct postfix_plan *plan)
 			continue;
 		all.length = (uint16_t)strlen(at);
 		memcpy(all.text, at, (size_t)all.length + 1);
-		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1), false))
+		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1)))
 			return at + 1;
 	}
 	return NULL;
