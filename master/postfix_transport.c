@@ -5,6 +5,7 @@
 #include "master/postfix_classes.h"
 
 #include "master/postfix_lists.h"
+#include "master/postfix_union.h"
 #include "postfix/postfix_words.h"
 
 #include "common/address.h"
@@ -131,54 +132,62 @@ static bool ask(const struct gather *gather, const struct postfix_map *map, cons
 
 struct members {
 	struct gather *gather;
-	struct buf keys;
+	struct postfix_union answers;
 	bool known;
 };
+
+static void add_answers(struct members *members, const struct postfix_map *map, const struct buf *values)
+{
+	struct postfix_lines lines = postfix_lines_of(values);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		struct address address;
+		const char *tab = memchr(line, '\t', length);
+		size_t key = tab ? (size_t)(tab - line) : 0;
+		if (tab && address_parse(line, key, members->gather->smtputf8, &address, NULL) == RC_OK &&
+		    (!map->exact || postfix_away_folded(line, key, &address)))
+			postfix_union_add(&members->answers, address.text, tab + 1, length - key - 1);
+	}
+}
 
 static bool add_member(void *context, const struct postfix_map *map)
 {
 	struct members *members = context;
 	struct gather *gather = members->gather;
-	struct buf keys = {0};
-	if (map->kind == POSTFIX_MAP_EVERYTHING)
+	struct buf keys = {0}, values = {0};
+	if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		char *answer = any_answer(map);
+		postfix_union_add(&members->answers, NULL, answer, strlen(answer));
+		free(answer);
 		return true;
-	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
-	members->known = members->known && (rc == RC_OK || rc == RC_NOT_FOUND);
-	struct postfix_lines lines = postfix_lines_of(&keys);
-	const char *line;
-	size_t length;
-	while (postfix_lines_next(&lines, &line, &length)) {
-		struct address address;
-		bool fine = address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK;
-		if (!map->exact || (fine && postfix_away_folded(line, length, &address))) {
-			buf_put(&members->keys, line, length);
-			buf_put_u8(&members->keys, '\n');
-		}
 	}
+	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+	if (rc == RC_OK && ask(gather, map, &keys, &values))
+		add_answers(members, map, &values);
+	else
+		members->known = members->known && rc == RC_NOT_FOUND;
 	buf_free(&keys);
+	buf_free(&values);
 	return true;
 }
 
-/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
-static void add_union(struct gather *gather, const struct postfix_map *map, const char *queue)
+static void take_answer(void *context, const char *key, const char *value)
 {
-	static const char stranger[] = "nobody@rxfer.invalid\n";
+	if (key)
+		add_transport(context, key, value, strlen(value));
+	else
+		take_everything(context, value);
+}
+
+/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
+static void add_union(struct gather *gather, const struct postfix_map *map)
+{
 	struct members members = {gather, {0}, true};
-	struct buf values = {0};
-	(void)postfix_maps_each(map->text, queue, add_member, &members);
-	if (members.known && ask(gather, map, &members.keys, &values))
-		take_transports(gather, &values);
-	buf_clear(&values);
-	buf_clear(&members.keys);
-	buf_put(&members.keys, stranger, sizeof stranger - 1);
-	if (members.known && map->kind == POSTFIX_MAP_EVERYTHING && ask(gather, map, &members.keys, &values)) {
-		const char *tab = strchr(buf_text(&values), '\t');
-		char *answer = mem_strndup(tab ? tab + 1 : "", tab ? strcspn(tab + 1, "\n") : 0);
-		take_everything(gather, answer);
-		free(answer);
-	}
-	buf_free(&members.keys);
-	buf_free(&values);
+	(void)postfix_maps_each(map->text, gather->queue, add_member, &members);
+	if (members.known)
+		postfix_union_each(&members.answers, take_answer, gather);
+	postfix_union_free(&members.answers);
 }
 
 static void add_listed(struct gather *gather, const struct postfix_map *map)
@@ -198,7 +207,7 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 		return false;
 	gather->exact = map->exact;
 	if (postfix_map_is(map, "unionmap")) {
-		add_union(gather, map, gather->queue);
+		add_union(gather, map);
 	} else if (map->kind == POSTFIX_MAP_EVERYTHING) {
 		char *answer = any_answer(map);
 		take_everything(gather, answer);

@@ -133,14 +133,21 @@ static void static_in_transport_maps_answers_before_extensions_are_taken_off(voi
 static void a_unionmap_in_transport_maps_joins_its_answers(void **state)
 {
 	(void)state;
-	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\nv@vm.example\n"}, {"hash:/b", "u@vm.example\nw@vm.example\n"},
-	                                {"unionmap:{hash:/a, hash:/b}", "u@vm.example\terror,error\nv@vm.example\terror:x\n"
-	                                                                "w@vm.example\terror\n"},
-	                                {"unionmap:{hash:/a, static:error}", "nobody@rxfer.invalid\terror\n"}, {0}};
+	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\terror\nv@vm.example\terror:x\n"},
+	                                {"hash:/b", "u@vm.example\terror\nw@vm.example\terror\n"},
+	                                {"texthash:/t", "W@vm.example\tsmtp\nv@vm.example\tsmtp\n"}, {0}};
 	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{hash:/a, proxy:hash:/b}\n", &(struct fake){.maps = maps},
 	            "-away\tu@vm.example\naway\tv@vm.example\naway\tw@vm.example\n-problem\t~\nwatch\t/a.db\nwatch\t/b.db");
-	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, static:error}, hash:/none\n", &(struct fake){.maps = maps},
-	            "away\t*\n-problem\t~");
+	/* What isn't folded behind a proxy has no answer to add. */
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{proxy:texthash:/t, hash:/b}\n", &(struct fake){.maps = maps},
+	            "away\tw@vm.example\n-away\tv@vm.example");
+	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{texthash:/t, unionmap:{hash:/b}}\n", &(struct fake){.maps = maps},
+	            "away\tw@vm.example");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{texthash:/t, hash:/b}\n", &(struct fake){.maps = maps},
+	            "-away\tw@vm.example\naway\tu@vm.example");
+	/* Of its own, and then the static one; others the static one alone. A map behind isn't asked. */
+	assert_plan(FOUR TABLES "recipient_delimiter =\ntransport_maps = unionmap:{hash:/a, static:error}, hash:/none\n",
+	            &(struct fake){.maps = maps}, "away\t*\nkept\tu@vm.example\naway\tv@vm.example\n-problem\t~");
 	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, mysql:/c}\n", &(struct fake){.maps = maps},
 	            "problem\ttransport_maps\tmysql:/c\t~\n-away\t~");
 }
