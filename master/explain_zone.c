@@ -291,8 +291,7 @@ static void say_away(struct explain_zone *explain)
 	if (!plan || explain->answer.verdict != ANSWER_REFUSE || explain->sentence.text[0] != '\0')
 		return;
 	enum postfix_class class = postfix_domains_class(&plan->domains, address_domain(key));
-	bool bare = postfix_domains_find(&plan->bare, address_domain(key)) != NULL;
-	if (class != POSTFIX_NONE && postfix_away_any(&plan->away) && postfix_away_takes(&plan->away, key, class, bare))
+	if (class != POSTFIX_NONE && postfix_away_any(&plan->away) && postfix_away_takes(&plan->away, key, class))
 		(void)why_set(&explain->sentence, RC_OK, "whatever the tables have, transport_maps or relocated_maps take it away: "
 		              "Postfix refuses it");
 }

@@ -85,8 +85,7 @@ static bool is_away(const struct keys_rule *rule, const struct address *address,
 {
 	const struct postfix_plan *plan = rule->plan;
 	return !rule->first && postfix_away_any(&plan->away) &&
-	       postfix_away_takes(&plan->away, address, class,
-	                          postfix_domains_find(&plan->bare, address_domain(address)) != NULL);
+	       postfix_away_takes(&plan->away, address, class);
 }
 
 struct kept {

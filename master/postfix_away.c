@@ -74,6 +74,8 @@ void postfix_away_free(struct postfix_away *away)
 {
 	empty(&away->transport);
 	empty(&away->moved);
+	free(away->origin);
+	away->origin = NULL;
 	away->gone = 0;
 }
 
@@ -141,14 +143,6 @@ struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool speci
 	return make_split(delimiters, special, is_letter);
 }
 
-bool postfix_split_same(const struct postfix_split *a, const struct postfix_split *b)
-{
-	for (const char *at = a->delimiters; *at != '\0'; at++)
-		if (!strchr(b->delimiters, *at))
-			return false;
-	return strlen(a->delimiters) == strlen(b->delimiters) && (a->lists == b->lists || !strchr(a->delimiters, '-'));
-}
-
 size_t postfix_away_strip(const char *local, size_t length, const struct postfix_split *split)
 {
 	static const char *const whole[] = {"postmaster", "mailer-daemon", "double-bounce"};
@@ -168,6 +162,23 @@ size_t postfix_away_strip(const char *local, size_t length, const struct postfix
 	while (i < length && !strchr(delimiters, local[i]))
 		i++;
 	return i > 0 ? i : length;
+}
+
+/* owner-x and x-request stay whole, whatever other delimiters they hold. */
+static bool spares_lists(const struct postfix_split *split)
+{
+	return !split->lists && strchr(split->delimiters, '-') != NULL;
+}
+
+bool postfix_split_agrees(const struct postfix_split *smtpd, const struct postfix_split *rewrite, const char *local,
+                          size_t length)
+{
+	if (smtpd->delimiters[0] == '\0')
+		return true;
+	for (const char *at = smtpd->delimiters; *at != '\0'; at++)
+		if (!strchr(rewrite->delimiters, *at))
+			return false;
+	return (!spares_lists(rewrite) || spares_lists(smtpd)) && postfix_away_strip(local, length, rewrite) == length;
 }
 
 static const struct postfix_away_key *find_stripped(const struct postfix_away_set *set, const struct address *address,
@@ -205,9 +216,10 @@ static bool transport_takes(const struct postfix_away *away, const struct addres
 	return found->verdict == POSTFIX_AWAY;
 }
 
-static bool is_moved(const struct postfix_away *away, const struct address *address, bool bare)
+bool postfix_away_moved(const struct postfix_away *away, const struct address *address, enum postfix_class class)
 {
 	const struct postfix_away_set *set = &away->moved;
+	bool bare = class == POSTFIX_LOCAL || (away->origin && strcmp(address_domain(address), away->origin) == 0);
 	if (set->count == 0)
 		return false;
 	if (find(set, address->text + address->at) || find(set, POSTFIX_AWAY_EVERYBODY))
@@ -224,14 +236,13 @@ static bool is_moved(const struct postfix_away *away, const struct address *addr
 	return find(set, local) || find_stripped(set, address, &away->split, true);
 }
 
-bool postfix_away_takes(const struct postfix_away *away, const struct address *address, enum postfix_class class,
-                        bool bare)
+bool postfix_away_takes(const struct postfix_away *away, const struct address *address, enum postfix_class class)
 {
 	/* Transports aren't asked for virtual alias domains. */
 	if (class != POSTFIX_ALIAS && (away->transport.count > 0 || away->gone != 0) &&
 	    transport_takes(away, address, class))
 		return true;
-	return is_moved(away, address, bare);
+	return postfix_away_moved(away, address, class);
 }
 
 void postfix_away_kept(const struct postfix_away *away, const char *domain,

@@ -37,7 +37,8 @@ struct postfix_away {
 	struct postfix_away_set moved;       /* user@domain, user, @domain; or everybody */
 	unsigned gone;                       /* classes whose own transport is error: */
 	bool parents;                        /* transport_maps in parent_domain_matches_subdomains */
-	struct postfix_split split;          /* of those who look transports up */
+	struct postfix_split split;          /* of those who look transports up: trivial-rewrite */
+	char *origin;                        /* its myorigin, where relocated_maps' bare keys hold, as in the local class */
 };
 void postfix_away_add(struct postfix_away_set *set, const char *key, enum postfix_away_verdict verdict);
 void postfix_away_seal(struct postfix_away *away);       /* sorts; of doubles the first that was added stands */
@@ -45,9 +46,9 @@ void postfix_away_free(struct postfix_away *away);
 bool postfix_away_any(const struct postfix_away *away);
 
 /* Whether mail for the address, a full one or a catch-all, is refused; for a catch-all: what holds for all addresses that
- * aren't named one by one. `bare`: relocated_maps' bare keys hold in its domain. */
-bool postfix_away_takes(const struct postfix_away *away, const struct address *address, enum postfix_class class,
-                        bool bare);
+ * aren't named one by one. */
+bool postfix_away_takes(const struct postfix_away *away, const struct address *address, enum postfix_class class);
+bool postfix_away_moved(const struct postfix_away *away, const struct address *address, enum postfix_class class);
 /* The addresses that are kept, one by one, in a domain where all others are taken. */
 void postfix_away_kept(const struct postfix_away *away, const char *domain,
                        void (*visit)(void *context, const char *address), void *context);
@@ -61,7 +62,9 @@ bool postfix_away_folded(const void *key, size_t length, const struct address *a
 struct postfix_split postfix_split_of_smtpd(const char *delimiters, bool special);
 struct postfix_split postfix_split_of_rewrite(const char *delimiters, bool special);
 bool postfix_split_has_letters(const char *delimiters);
-bool postfix_split_same(const struct postfix_split *a, const struct postfix_split *b);
+/* Whether rewrite finds in each address that smtpd takes for this local part with an extension the same local part. */
+bool postfix_split_agrees(const struct postfix_split *smtpd, const struct postfix_split *rewrite, const char *local,
+                          size_t length);
 
 /* The length of the local part without its extension: Postfix's split_addr(). */
 size_t postfix_away_strip(const char *local, size_t length, const struct postfix_split *split);

@@ -86,6 +86,14 @@ static bool find_origin(struct finder *finder, const struct postconf *conf, char
 	return found;
 }
 
+static void find_rewrites_origin(struct finder *finder)
+{
+	char origin[ADDRESS_MAX + 1];
+	if (find_origin(finder, finder->spec->rewrite, origin) &&
+	    postfix_domains_class(&finder->plan->domains, origin) != POSTFIX_NONE)
+		finder->plan->away.origin = mem_strdup(origin);
+}
+
 static void add_bare(struct finder *finder, const char *domain)
 {
 	enum postfix_class class = postfix_domains_class(&finder->plan->domains, domain);
@@ -290,18 +298,13 @@ static void drop_idle_sources(struct finder *finder)
 
 /* ---- What is valid without being asked for ---- */
 
-static bool bare_at(const struct finder *finder, const char *domain)
-{
-	return postfix_domains_find(&finder->plan->bare, domain) != NULL;
-}
-
 static void add_recipient(struct finder *finder, const char *local, const char *domain, enum postfix_class class)
 {
 	struct address bare, address;
 	if (address_parse(local, strlen(local), smtputf8(finder), &bare, NULL) != RC_OK || bare.kind != ADDRESS_BARE ||
 	    address_qualify(&bare, domain, &address, NULL) != RC_OK)
 		return;
-	if (!postfix_away_takes(&finder->plan->away, &address, class, bare_at(finder, domain)))
+	if (!postfix_away_takes(&finder->plan->away, &address, class))
 		postfix_plan_text(&finder->plan->recipients, address.text, NULL);
 }
 
@@ -316,8 +319,7 @@ static void add_kept(void *context, const char *key)
 	struct finder *finder = open->finder;
 	struct address address;
 	if (address_parse(key, strlen(key), smtputf8(finder), &address, NULL) == RC_OK &&
-	    !postfix_away_takes(&finder->plan->away, &address, open->class,
-	                        bare_at(finder, address_domain(&address))))
+	    !postfix_away_takes(&finder->plan->away, &address, open->class))
 		postfix_plan_text(&finder->plan->recipients, address.text, NULL);
 }
 
@@ -334,7 +336,7 @@ static void open_domain(struct finder *finder, const char *domain, enum postfix_
 	struct open_domain open = {finder, class};
 	make_catchall(domain, &all);
 	if ((finder->unlisted & POSTFIX_BIT(class)) ||
-	    !postfix_away_takes(&finder->plan->away, &all, class, bare_at(finder, domain)))
+	    !postfix_away_takes(&finder->plan->away, &all, class))
 		postfix_plan_text(&finder->plan->recipients, all.text, NULL);
 	else
 		postfix_away_kept(&finder->plan->away, domain, add_kept, &open);
@@ -388,7 +390,8 @@ static void find_later(struct finder *finder)
 		const struct postfix_domain *domain = &domains->names.at[i];
 		struct address all;
 		make_catchall(domain->name, &all);
-		if (domain->class != POSTFIX_NONE && postfix_away_takes(later, &all, domain->class, false)) {
+		if (domain->class != POSTFIX_NONE && postfix_away_takes(later, &all, domain->class) &&
+		    !postfix_away_moved(&finder->plan->away, &all, domain->class)) {
 			postfix_plan_text(&finder->plan->recipients, all.text, NULL);
 			any = true;
 		}
@@ -396,7 +399,10 @@ static void find_later(struct finder *finder)
 	for (size_t i = 0; i < later->transport.count; i++) {
 		const char *key = later->transport.at[i].key, *at = strrchr(key, '@');
 		enum postfix_class class = at ? postfix_domains_class(domains, at + 1) : POSTFIX_NONE;
-		if (later->transport.at[i].verdict != POSTFIX_AWAY || class == POSTFIX_NONE || class == POSTFIX_ALIAS)
+		struct address address;
+		if (later->transport.at[i].verdict != POSTFIX_AWAY || class == POSTFIX_NONE || class == POSTFIX_ALIAS ||
+		    address_parse(key, strlen(key), smtputf8(finder), &address, NULL) != RC_OK ||
+		    postfix_away_moved(&finder->plan->away, &address, class))
 			continue;
 		postfix_plan_text(&finder->plan->recipients, key, NULL);
 		any = true;
@@ -433,6 +439,7 @@ void postfix_classes_find(const struct postfix_classes_spec *spec, const struct 
 	const unsigned all = POSTFIX_ALL_CLASSES;
 	find_domains(&finder);
 	find_bare(&finder);
+	find_rewrites_origin(&finder);
 	postfix_transport_find(spec, world, plan);
 	find_open(&finder);
 	add_maps(&finder, "recipient_canonical_maps", all, true);

@@ -166,6 +166,8 @@ static void put_away(struct buf *out, const struct postfix_away *away)
 	for (unsigned class = POSTFIX_LOCAL; class < POSTFIX_NONE; class++)
 		if (away->gone & POSTFIX_BIT(class))
 			put_line(out, "gone", postfix_class_name((enum postfix_class)class), NULL);
+	if (away->moved.count > 0 && away->origin)
+		put_line(out, "moved-origin", away->origin, NULL);
 	if (away->parents)
 		buf_printf(out, "away-parents\n");
 	if (postfix_away_any(away) && away->split.delimiters[0] != '\0')
@@ -276,6 +278,13 @@ static bool parse_gone(const struct fields *fields, struct postfix_plan *plan)
 	return fine;
 }
 
+static bool parse_origin(const struct fields *fields, struct postfix_plan *plan)
+{
+	free(plan->away.origin);
+	plan->away.origin = mem_strdup(fields->at[1]);
+	return true;
+}
+
 static bool parse_split(const struct fields *fields, struct postfix_plan *plan)
 {
 	plan->away.split = postfix_split_of_rewrite(fields->at[1], strcmp(fields->at[2], "lists") != 0);
@@ -308,6 +317,8 @@ static bool parse_fields(const struct fields *f, struct postfix_plan *plan)
 		postfix_away_add(&plan->away.moved, f->at[1], POSTFIX_AWAY);
 	else if (f->count == 2 && strcmp(word, "gone") == 0)
 		return parse_gone(f, plan);
+	else if (f->count == 2 && strcmp(word, "moved-origin") == 0)
+		return parse_origin(f, plan);
 	else if (f->count == 3 && strcmp(word, "split") == 0)
 		return parse_split(f, plan);
 	else if (f->count == 2 && strcmp(word, "watch") == 0)

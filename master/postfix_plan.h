@@ -15,6 +15,7 @@
  *   away KEY, kept KEY, own KEY,
  *   moved KEY                             what transport_maps and relocated_maps do (postfix_away.h)
  *   gone CLASS                            its transport is error: (as away, for what transport_maps don't know)
+ *   moved-origin NAME                     where bare keys of relocated_maps hold, beside the local class
  *   away-parents                          a domain of theirs covers those below it
  *   split DELIMITERS lists                where an extension begins for all these; "" instead of "lists": not in owner-x
  *   watch PATH                            when it changes the plan must be made anew

@@ -5,6 +5,7 @@
 #include "master/postfix_classes.h"
 
 #include "master/postfix_lists.h"
+#include "master/postfix_union.h"
 #include "postfix/postfix_words.h"
 
 #include "common/address.h"
@@ -131,54 +132,62 @@ static bool ask(const struct gather *gather, const struct postfix_map *map, cons
 
 struct members {
 	struct gather *gather;
-	struct buf keys;
+	struct postfix_union answers;
 	bool known;
 };
+
+static void add_answers(struct members *members, const struct postfix_map *map, const struct buf *values)
+{
+	struct postfix_lines lines = postfix_lines_of(values);
+	const char *line;
+	size_t length;
+	while (postfix_lines_next(&lines, &line, &length)) {
+		struct address address;
+		const char *tab = memchr(line, '\t', length);
+		size_t key = tab ? (size_t)(tab - line) : 0;
+		if (tab && address_parse(line, key, members->gather->smtputf8, &address, NULL) == RC_OK &&
+		    (!map->exact || postfix_away_folded(line, key, &address)))
+			postfix_union_add(&members->answers, address.text, tab + 1, length - key - 1);
+	}
+}
 
 static bool add_member(void *context, const struct postfix_map *map)
 {
 	struct members *members = context;
 	struct gather *gather = members->gather;
-	struct buf keys = {0};
-	if (map->kind == POSTFIX_MAP_EVERYTHING)
+	struct buf keys = {0}, values = {0};
+	if (map->kind == POSTFIX_MAP_EVERYTHING) {
+		char *answer = any_answer(map);
+		postfix_union_add(&members->answers, NULL, answer, strlen(answer));
+		free(answer);
 		return true;
-	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
-	members->known = members->known && (rc == RC_OK || rc == RC_NOT_FOUND);
-	struct postfix_lines lines = postfix_lines_of(&keys);
-	const char *line;
-	size_t length;
-	while (postfix_lines_next(&lines, &line, &length)) {
-		struct address address;
-		bool fine = address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK;
-		if (!map->exact || (fine && postfix_away_folded(line, length, &address))) {
-			buf_put(&members->keys, line, length);
-			buf_put_u8(&members->keys, '\n');
-		}
 	}
+	enum rc rc = postfix_lists_keys(map, gather->parameter, gather->world, gather->plan, &keys);
+	if (rc == RC_OK && ask(gather, map, &keys, &values))
+		add_answers(members, map, &values);
+	else
+		members->known = members->known && rc == RC_NOT_FOUND;
 	buf_free(&keys);
+	buf_free(&values);
 	return true;
 }
 
-/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
-static void add_union(struct gather *gather, const struct postfix_map *map, const char *queue)
+static void take_answer(void *context, const char *key, const char *value)
 {
-	static const char stranger[] = "nobody@rxfer.invalid\n";
+	if (key)
+		add_transport(context, key, value, strlen(value));
+	else
+		take_everything(context, value);
+}
+
+/* Its answer joins those of all members that have one: "error" twice makes "error,error", which is no such transport. */
+static void add_union(struct gather *gather, const struct postfix_map *map)
+{
 	struct members members = {gather, {0}, true};
-	struct buf values = {0};
-	(void)postfix_maps_each(map->text, queue, add_member, &members);
-	if (members.known && ask(gather, map, &members.keys, &values))
-		take_transports(gather, &values);
-	buf_clear(&values);
-	buf_clear(&members.keys);
-	buf_put(&members.keys, stranger, sizeof stranger - 1);
-	if (members.known && map->kind == POSTFIX_MAP_EVERYTHING && ask(gather, map, &members.keys, &values)) {
-		const char *tab = strchr(buf_text(&values), '\t');
-		char *answer = mem_strndup(tab ? tab + 1 : "", tab ? strcspn(tab + 1, "\n") : 0);
-		take_everything(gather, answer);
-		free(answer);
-	}
-	buf_free(&members.keys);
-	buf_free(&values);
+	(void)postfix_maps_each(map->text, gather->queue, add_member, &members);
+	if (members.known)
+		postfix_union_each(&members.answers, take_answer, gather);
+	postfix_union_free(&members.answers);
 }
 
 static void add_listed(struct gather *gather, const struct postfix_map *map)
@@ -198,7 +207,7 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 		return false;
 	gather->exact = map->exact;
 	if (postfix_map_is(map, "unionmap")) {
-		add_union(gather, map, gather->queue);
+		add_union(gather, map);
 	} else if (map->kind == POSTFIX_MAP_EVERYTHING) {
 		char *answer = any_answer(map);
 		take_everything(gather, answer);
@@ -213,16 +222,12 @@ static bool add_transport_map(void *context, const struct postfix_map *map)
 	return true;
 }
 
-/* Whether those who look for transports find an extension's end where smtpd finds it, or it finds none. */
-static bool splits_alike(const struct gather *gather)
+/* Whether no address that leads smtpd to this key means something else to those who look for transports. */
+static bool means_the_same(const struct gather *gather, const char *key, size_t local)
 {
-	return gather->smtpd.delimiters[0] == '\0' || postfix_split_same(&gather->smtpd, &gather->plan->away.split);
-}
-
-/* Then no other address leads smtpd to its key. */
-static bool is_extended(const struct gather *gather, const struct address *address)
-{
-	return postfix_away_strip(address->text, address->at, &gather->smtpd) != address->at;
+	/* Only the very address leads to one with an extension. */
+	return postfix_away_strip(key, local, &gather->smtpd) != local ||
+	       postfix_split_agrees(&gather->smtpd, &gather->plan->away.split, key, local);
 }
 
 static bool add_moved_map(void *context, const struct postfix_map *map)
@@ -241,7 +246,7 @@ static bool add_moved_map(void *context, const struct postfix_map *map)
 	while (postfix_lines_next(&lines, &line, &length)) {
 		struct address address;
 		if (address_parse(line, length, gather->smtputf8, &address, NULL) == RC_OK &&
-		    (address.kind == ADDRESS_CATCHALL || splits_alike(gather) || is_extended(gather, &address)) &&
+		    (address.kind == ADDRESS_CATCHALL || means_the_same(gather, address.text, address.at)) &&
 		    (!map->exact || postfix_away_folded(line, length, &address)))
 			postfix_away_add(&gather->plan->away.moved, address.text, POSTFIX_AWAY);
 	}
@@ -256,7 +261,7 @@ static bool others_are_away(const struct postfix_away *away, const char *domain)
 	struct address all = {.kind = ADDRESS_CATCHALL, .length = (uint16_t)(strlen(domain) + 1)};
 	all.text[0] = '@';
 	memcpy(all.text + 1, domain, all.length);
-	return postfix_away_takes(&only, &all, POSTFIX_RELAY, false);
+	return postfix_away_takes(&only, &all, POSTFIX_RELAY);
 }
 
 /* What a domain meets that has no entry itself. */
@@ -314,11 +319,13 @@ static void thin_out(struct postfix_away *away)
 static void keep_the_extended(const struct gather *gather, struct postfix_away *away)
 {
 	struct postfix_away_set *set = &away->transport;
-	bool each = gather->smtpd.delimiters[0] != '\0' && (gather->everything || !splits_alike(gather));
+	bool extends = gather->smtpd.delimiters[0] != '\0';
 	for (size_t i = 0; i < set->count; i++) {
 		const char *key = set->at[i].key, *at = strrchr(key, '@');
 		size_t local = at ? postfix_away_strip(key, (size_t)(at - key), &gather->smtpd) : 0;
-		if (each && at && local == (size_t)(at - key) && !others_are_away(away, at + 1))
+		bool doubtful = at && local == (size_t)(at - key) &&
+		                ((gather->everything && extends) || !means_the_same(gather, key, local));
+		if (doubtful && !others_are_away(away, at + 1))
 			set->at[i].verdict = POSTFIX_KEPT;
 		if (set->at[i].verdict == POSTFIX_AWAY || !at || local == (size_t)(at - key))
 			continue;
@@ -351,7 +358,7 @@ static const char *exception(const struct postfix_plan *plan)
 			continue;
 		all.length = (uint16_t)strlen(at);
 		memcpy(all.text, at, (size_t)all.length + 1);
-		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1), false))
+		if (postfix_away_takes(&only, &all, postfix_domains_class(&plan->domains, at + 1)))
 			return at + 1;
 	}
 	return NULL;

@@ -227,17 +227,30 @@ static enum postfix_map_kind kind_of_union(const struct postfix_map *map)
 	return kind;
 }
 
+/* As main.cf has it: who wants one whole takes it apart himself. */
+static bool visit_union(const struct walk *walk, const char *original, const char *text)
+{
+	struct postfix_map map = {.text = mem_strdup(original), .type = text, .type_length = strlen("unionmap")};
+	map.name = strchr(text, ':') + 1;
+	map.kind = kind_of_union(&map);
+	bool more = walk->visit(walk->context, &map);
+	free(map.text);
+	return more;
+}
+
 static bool one(const struct walk *outer, const char *text, int depth)
 {
+	const char *original = text;
 	struct walk inner = *outer;
 	const struct walk *walk = &inner;
 	for (; strncmp(text, "proxy:", 6) == 0; text += 6)
 		inner.proxied = true;
-	bool asked = strncmp(text, "pipemap:", 8) == 0 || (walk->whole && strncmp(text, "unionmap:", 9) == 0);
-	struct postfix_map map = {.text = asked ? unproxied(text) : mem_strdup(text)};
+	if (walk->whole && strncmp(text, "unionmap:", 9) == 0)
+		return visit_union(walk, original, text);
+	struct postfix_map map = {.text = strncmp(text, "pipemap:", 8) == 0 ? unproxied(text) : mem_strdup(text)};
 	take_apart(&map);
 	bool more;
-	if (postfix_map_is(&map, "unionmap") && !asked && depth < DEPTH_MAX) {
+	if (postfix_map_is(&map, "unionmap") && depth < DEPTH_MAX) {
 		char *inside = without_braces(map.name, strlen(map.name));
 		more = each(walk, inside, depth + 1);
 		free(inside);
@@ -247,7 +260,7 @@ static bool one(const struct walk *outer, const char *text, int depth)
 			map.text = absolute(text, walk->queue);
 			take_apart(&map);
 		}
-		map.kind = postfix_map_is(&map, "unionmap") ? kind_of_union(&map) : kind_of(&map);
+		map.kind = kind_of(&map);
 		map.exact = walk->proxied && is_text(&map);
 		if (postfix_map_is(&map, "pipemap"))
 			look_first(text, &map);

@@ -35,8 +35,9 @@ bool postfix_map_is(const struct postfix_map *map, const char *type);
 typedef bool postfix_map_visit(void *context, const struct postfix_map *map);
 bool postfix_maps_each(const char *list, const char *queue, postfix_map_visit *visit, void *context);
 
-/* The same, but unionmaps stay whole, for those whose answers count: they join those of their members. Each is as much
- * as the least of its members: all listed, or listed and with answers to everything, or not listed. */
+/* The same, but unionmaps stay whole, as main.cf has them: text, with what stands before it, is for postfix_maps_each. Their
+ * answers join those of their members. Each is as much as the least of these: all listed, or listed and with answers to
+ * everything, or not listed. */
 bool postfix_maps_whole(const char *list, const char *queue, postfix_map_visit *visit, void *context);
 
 /* The maps whose keys are those of pipemap:{...} at most: its first one, taken apart. */

@@ -14,17 +14,19 @@ look-up table of a backup can say what the primary says:
                the way, the backup isn't.
     subdomain  every subdomain of a relay domain is open at the primary.
     taken      a transport or relocation refuses one address, or one extension, out of a catch-all or of an address that
-               stays: the table's wider key accepts it. With a letter as delimiter, whole domains out of which something
-               is kept.
+               stays: the table's wider key accepts it.
     special    postmaster+x at a local domain: the primary lets the exact name pass, the table's key any extension; and
                double_bounce_sender@$myorigin with a dot at the end.
     deferred   the primary answers 4xx; a table can only accept. Where all strangers of a domain are put off so, the table
                has the whole domain, and can't take out of it who isn't.
+    letter     recipient_delimiter has a letter: trivial-rewrite splits an address there or not as its sender wrote it. What
+               is taken away or put off at the primary so is in doubt at the backup.
     origin     double_bounce_sender@$myorigin, which smtpd accepts before it looks at the domain, in a domain that isn't
                the primary's: to publish that would make the backup take the domain for its own.
 
-In `taken', `special' and `deferred' the backup must err to the side of accepting. A primary that lists nobody at all
-(`nobody': only postmaster and its like) is never published, and so can't be compared.
+In `taken', `special' and `deferred', and where the primary refuses in `letter', the backup must err to the side of
+accepting. A primary that lists nobody at all (`nobody': only postmaster and its like) is never published, and so can't be
+compared.
 """
 import collections
 import concurrent.futures
@@ -238,9 +240,12 @@ class Round:
             if self._special(local) or (domain.endswith(".") and local.lower() == self._double_bounce()):
                 return "special"
             if not UNKNOWN.search(truth[1]) and (address.casefold() not in self.keys or
-                                                 re.search("[A-Za-z]", self.delimiter) or
                                                  self._extension_stays(local, domain)):
                 return "taken"
+            if not UNKNOWN.search(truth[1]) and self._has_letter():
+                return "letter"
+        elif verdict(truth) == 4 and self._has_letter():
+            return "letter"
         elif verdict(truth) in (2, 4) and self._subdomains_open(domain, verdict(truth)):
             return "subdomain"
         elif local.strip('"').lower() == self._double_bounce() and self._is_foreign(domain):
@@ -263,6 +268,9 @@ class Round:
 
     def _is_foreign(self, domain):
         return "Relay access denied" in self._ask_for_a_stranger(domain)[1]
+
+    def _has_letter(self):
+        return bool(re.search("[A-Za-z]", self.delimiter))
 
     def _special(self, local):
         """Whether it is a name that is always valid, with an extension."""

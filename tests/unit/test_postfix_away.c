@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/mem.h"
 #include "master/postfix_away.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@ static bool takes(const char *text, enum postfix_class class)
 {
 	struct address address;
 	assert_int_equal(address_parse(text, strlen(text), true, &address, NULL), RC_OK);
-	return postfix_away_takes(&away, &address, class, class == POSTFIX_LOCAL);
+	return postfix_away_takes(&away, &address, class);
 }
 
 static int clean(void **state)
@@ -98,6 +99,9 @@ static void relocated(void **state)
 	assert_true(takes("bare@a.example", POSTFIX_LOCAL));
 	assert_true(takes("bare+x@a.example", POSTFIX_LOCAL));
 	assert_false(takes("bare@a.example", POSTFIX_RELAY));
+	away.origin = mem_strdup("a.example");
+	assert_true(takes("bare@a.example", POSTFIX_RELAY));
+	assert_false(takes("bare@b.c.example", POSTFIX_RELAY));
 	assert_true(takes("any@b.example", POSTFIX_RELAY));
 	assert_true(takes("@b.example", POSTFIX_RELAY));
 	assert_false(takes("@a.example", POSTFIX_RELAY));
@@ -148,20 +152,30 @@ static void letters_as_delimiters(void **state)
 	}
 }
 
-static bool same(const char *a, bool a_special, const char *b, bool b_special)
+static bool agrees(const char *smtpd, bool smtpd_special, const char *rewrite, bool rewrite_special, const char *local)
 {
-	struct postfix_split left = postfix_split_of_smtpd(a, a_special), right = postfix_split_of_smtpd(b, b_special);
-	return postfix_split_same(&left, &right);
+	struct postfix_split a = postfix_split_of_smtpd(smtpd, smtpd_special);
+	struct postfix_split b = postfix_split_of_rewrite(rewrite, rewrite_special);
+	return postfix_split_agrees(&a, &b, local, strlen(local));
 }
 
 static void two_ways_of_splitting(void **state)
 {
 	(void)state;
-	assert_true(same("+-", true, "-+", true));
-	assert_false(same("+-", true, "+", true));
-	assert_false(same("+", true, "+-", true));
-	assert_true(same("+", true, "+", false));
-	assert_false(same("-", true, "-", false));
+	assert_true(agrees("+-", true, "-+", true, "u"));
+	assert_true(agrees("", true, "+", true, "u+x"));
+	assert_true(agrees("+", true, "+=", true, "u"));
+	/* u+x is u to one of them, and u=a+x is another's u=a and the other's u. */
+	assert_false(agrees("+-", true, "+", true, "u"));
+	assert_false(agrees("+", true, "+=", true, "u=a"));
+	/* u+x-request, owner-u+x: whole to who spares lists. */
+	assert_false(agrees("+", true, "+-", true, "u"));
+	assert_true(agrees("+", true, "+-", false, "u"));
+	assert_true(agrees("+", true, "+", false, "u"));
+	assert_false(agrees("-", false, "-", true, "u"));
+	assert_true(agrees("-", true, "-", false, "u"));
+	assert_true(agrees("-", true, "-", true, "u"));
+	assert_false(agrees("x", true, "x", true, "u"));
 }
 
 int main(void)

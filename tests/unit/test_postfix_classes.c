@@ -133,14 +133,21 @@ static void static_in_transport_maps_answers_before_extensions_are_taken_off(voi
 static void a_unionmap_in_transport_maps_joins_its_answers(void **state)
 {
 	(void)state;
-	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\nv@vm.example\n"}, {"hash:/b", "u@vm.example\nw@vm.example\n"},
-	                                {"unionmap:{hash:/a, hash:/b}", "u@vm.example\terror,error\nv@vm.example\terror:x\n"
-	                                                                "w@vm.example\terror\n"},
-	                                {"unionmap:{hash:/a, static:error}", "nobody@rxfer.invalid\terror\n"}, {0}};
+	const struct fake_map maps[] = {{"hash:/a", "u@vm.example\terror\nv@vm.example\terror:x\n"},
+	                                {"hash:/b", "u@vm.example\terror\nw@vm.example\terror\n"},
+	                                {"texthash:/t", "W@vm.example\tsmtp\nv@vm.example\tsmtp\n"}, {0}};
 	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{hash:/a, proxy:hash:/b}\n", &(struct fake){.maps = maps},
 	            "-away\tu@vm.example\naway\tv@vm.example\naway\tw@vm.example\n-problem\t~\nwatch\t/a.db\nwatch\t/b.db");
-	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, static:error}, hash:/none\n", &(struct fake){.maps = maps},
-	            "away\t*\n-problem\t~");
+	/* What isn't folded behind a proxy has no answer to add. */
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{proxy:texthash:/t, hash:/b}\n", &(struct fake){.maps = maps},
+	            "away\tw@vm.example\n-away\tv@vm.example");
+	assert_plan(FOUR TABLES "transport_maps = proxy:unionmap:{texthash:/t, unionmap:{hash:/b}}\n", &(struct fake){.maps = maps},
+	            "away\tw@vm.example");
+	assert_plan(FOUR TABLES "transport_maps = unionmap:{texthash:/t, hash:/b}\n", &(struct fake){.maps = maps},
+	            "-away\tw@vm.example\naway\tu@vm.example");
+	/* Of its own, and then the static one; others the static one alone. A map behind isn't asked. */
+	assert_plan(FOUR TABLES "recipient_delimiter =\ntransport_maps = unionmap:{hash:/a, static:error}, hash:/none\n",
+	            &(struct fake){.maps = maps}, "away\t*\nkept\tu@vm.example\naway\tv@vm.example\n-problem\t~");
 	assert_plan(FOUR TABLES "transport_maps = unionmap:{hash:/a, mysql:/c}\n", &(struct fake){.maps = maps},
 	            "problem\ttransport_maps\tmysql:/c\t~\n-away\t~");
 }
@@ -235,6 +242,26 @@ static void relocated_maps_take_addresses_away(void **state)
 	assert_plan(FOUR TABLES "relocated_maps = hash:/moved\n", &(struct fake){.maps = maps},
 	            "moved\tu@vm.example\nmoved\tpostmaster\nmoved\t@rl.example\n-rcpt\tpostmaster@lo.example\n"
 	            "rcpt\tmailer-daemon@lo.example");
+}
+
+static void bare_keys_of_relocated_maps_hold_where_transports_are_looked_for(void **state)
+{
+	(void)state;
+	static const char here[] = FOUR TABLES "relocated_maps = hash:/moved\nmyorigin = rl.example\ndouble_bounce_sender = u\n";
+	static const char smtpd[] = "mydestination = vm.example\nvirtual_mailbox_domains = lo.example\n" TABLES
+	                            "double_bounce_sender = u\nmyorigin = va.example\n";
+	const struct fake_map maps[] = {{"hash:/moved", "u\tnew\nv@vm.example\tnew\n"}, {0}};
+	assert_plan(here, &(struct fake){.maps = maps, .smtpd = smtpd},
+	            "moved\tu\nmoved-origin\trl.example\n-rcpt\tu@lo.example\nbare\tmailbox\tvm.example\n-bare\trelay\t~");
+}
+
+static void what_is_put_off_and_has_moved_is_refused(void **state)
+{
+	(void)state;
+	const struct fake_map maps[] = {{"hash:/t", "u@vm.example\tretry:\nv@vm.example\tretry:\nrl.example\tretry:\n"},
+	                                {"hash:/moved", "u@vm.example\tx\n@rl.example\tx\n"}, {0}};
+	assert_plan(FOUR TABLES "transport_maps = hash:/t\nrelocated_maps = hash:/moved\n", &(struct fake){.maps = maps},
+	            "-rcpt\tu@vm.example\nrcpt\tv@vm.example\n-rcpt\t@rl.example");
 }
 
 static void a_class_whose_own_transport_is_error_is_gone(void **state)
@@ -356,6 +383,8 @@ int main(void)
 		cmocka_unit_test(indexes_are_folded_as_main_cf_says),
 		cmocka_unit_test(transport_maps_that_take_nothing_away_are_not_kept),
 		cmocka_unit_test(relocated_maps_take_addresses_away),
+		cmocka_unit_test(bare_keys_of_relocated_maps_hold_where_transports_are_looked_for),
+		cmocka_unit_test(what_is_put_off_and_has_moved_is_refused),
 		cmocka_unit_test(a_class_whose_own_transport_is_error_is_gone),
 		cmocka_unit_test(patterns_without_error_in_transport_maps_are_harmless),
 		cmocka_unit_test(proxy_prefixes_unionmap_and_pipemap),

@@ -12,7 +12,7 @@ static const char whole[] =
 	"plan\t1\ndomain\tlocal\ta.example\ndomain\tnone\tb.example\nbelow\trelay\tr.example\nbare\tlocal\ta.example\n"
 	"map\tlocal,relay\tvirtual_alias_maps\tmap!\tinline:{a b = c}\nmap\tlocal\tlocal_recipient_maps\taliases\thash:/a\n"
 	"map\trelay\trelay_recipient_maps\tcommand\techo a | cat\nrcpt\tpostmaster@a.example\nparam\trecipient_delimiter\t\n"
-	"param\tx\ty\naway\ta@b\nkept\tc@d\nmoved\te\ngone\trelay\naway-parents\nsplit\t+-\tlists\nwatch\t/main.cf\nnote\ta note\n"
+	"param\tx\ty\naway\ta@b\nkept\tc@d\nmoved\te\ngone\trelay\nmoved-origin\to.example\naway-parents\nsplit\t+-\tlists\nwatch\t/main.cf\nnote\ta note\n"
 	"problem\trelay_domains\tmysql:/x\tcan't\nend\n";
 
 static void a_plan_is_read_as_it_was_written(void **state)
