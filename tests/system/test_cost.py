@@ -60,7 +60,7 @@ class Cost(runner.TestCase):
             took.append(time.monotonic() - written)
             print(f"change {n}: written in {written - begin:.3f} s, at the backup {took[-1]:.3f} s later")
         # The best of five: the machine may be busy with something else, a wrong design never gets there.
-        self.assertLess(min(took), 1.0 * factor)
+        self.assertLess(min(took), 2.5 * factor)
 
         wait_for(lambda: pair.master.status()["replicas"][0]["zones"][0]["lag"] == 0, 20, "lag 0")
         before = [processor_ticks(daemon.pid) for daemon in (pair.master, pair.replica)]

@@ -17,19 +17,19 @@ NO_HOSTS = "127.0.0.1 localhost\n"
 
 
 class Network:
-    def __init__(self, folder, seed=1):
-        """folder: for the file that stands for /etc/hosts on the far host."""
+    def __init__(self, folder, hosts=None, seed=1):
+        """folder: for logs. hosts: a file that stands for /etc/hosts on the far host."""
         self.folder = folder
-        self.hosts = os.path.join(folder, "hosts")
-        self.name("nobody", "127.0.0.1")
+        self.hosts = hosts
         self._holders = [child.start(["unshare", "--net", "sleep", "infinity"], os.path.join(folder, "holder.log"))
                          for _ in range(2)]
         for holder in self._holders:
             wait_for(lambda pid=holder.pid: self._alone(pid), 10, "a network namespace of its own")
         self.near = ("nsenter", f"--net=/proc/{self._holders[0].pid}/ns/net")
-        # A mount namespace too, for a file of hosts of its own.
-        self.far = ("nsenter", f"--net=/proc/{self._holders[1].pid}/ns/net", "unshare", "--mount", "sh", "-c",
-                    'mount --bind "$0" /etc/hosts && exec "$@"', self.hosts)
+        self.far = ("nsenter", f"--net=/proc/{self._holders[1].pid}/ns/net")
+        if hosts:
+            self.name("nobody", "127.0.0.1")
+            self.far += ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
         pids = [str(holder.pid) for holder in self._holders]
         self._link = subprocess.Popen([sys.executable, "-B", os.path.join(env.SYSTEM, "lib/link.py"), *pids, str(seed)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
