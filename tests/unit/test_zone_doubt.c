@@ -52,6 +52,20 @@ static void wait_for_gate(struct scene *scene, const struct gate *gate)
 	assert_int_equal(unlink(gate->ran), 0);
 }
 
+/* Opens the zone. Until it's published the command may be run more than once: when the other source was read after it. */
+static void open_through(struct scene *scene, const struct gate *gate)
+{
+	struct mono begin = clock_mono();
+	scene_begin(scene);
+	while (!zone_published(scene->zone)) {
+		if (unlink(gate->ran) == 0)
+			let_run(gate, 1);
+		assert_int_equal(loop_turn(scene->loop, 10, NULL), RC_OK);
+		assert_true(mono_since(begin) < SCENE_DEADLINE_MS);
+	}
+	scene_settle(scene);
+}
+
 static void wait_for(struct scene *scene, size_t index)
 {
 	struct mono begin = clock_mono();
@@ -76,9 +90,7 @@ static void an_address_moves_to_a_source_that_is_being_read(void **state)
 	struct scene *scene = scene_new();
 	struct gate gate = put_gate(scene);
 	scene_write_usual(scene);
-	let_run(&gate, 1);
-	scene_open(scene);
-	wait_for_gate(scene, &gate);
+	open_through(scene, &gate);
 	scene_shell("sed -i 1d %s/source0", scene->folder);
 	zone_refresh(scene->zone);
 	wait_for_gate(scene, &gate);
@@ -123,11 +135,9 @@ static void deletions_wait_for_a_slow_command(void **state)
 	struct gate gate = put_gate(scene);
 	scene_write_usual(scene);
 	scene->sources[1].timeout_ms = 100000;
-	let_run(&gate, 1);
 	ahead = 0;
 	clock_use(&clock_ahead);
-	scene_open(scene);
-	wait_for_gate(scene, &gate);
+	open_through(scene, &gate);
 	scene_shell("sed -i 1d %s/source0", scene->folder);
 	zone_refresh(scene->zone);
 	wait_for(scene, 0);
