@@ -49,7 +49,7 @@ void postfix_union_each(struct postfix_union *answers, void (*visit)(void *conte
 		qsort(answers->at, answers->count, sizeof *answers->at, compare);
 	while (keyed < answers->count && answers->at[keyed].key)
 		keyed++;
-	const struct postfix_answer *all = answers->at + keyed;
+	const struct postfix_answer *all = answers->count > 0 ? &answers->at[keyed] : NULL;
 	for (size_t i = 0, next; i < answers->count; i = next) {
 		const struct postfix_answer *own = &answers->at[i];
 		for (next = i + 1; next < keyed && i < keyed && strcmp(answers->at[next].key, own->key) == 0; next++)
